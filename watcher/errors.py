@@ -1,0 +1,51 @@
+"""What can go wrong, as a tree; every message is one line that says what to do.
+
+WatcherError
+├── UsageError            the command line asks for something that cannot be (exit code 2)
+├── SettingsError         watcher.toml has faults, all of them listed
+├── HomeError             there is no home here, or it cannot be used
+├── IntakeError           the inbox or its claim folder does not allow what intake needs
+├── ModelError            a model is missing, damaged or refused
+│   ├── ModelMissing      not in the registry
+│   └── NoTensorFlow      nothing to run a model with
+├── DatabaseError         the results database cannot be opened (results room)
+└── WeightsError          a weights file is not what it claims to be (models room)
+
+A picture that cannot be read is *not* here: that is a value, `watcher.vision.Failed`.
+"""
+
+from __future__ import annotations
+
+
+class WatcherError(Exception):
+    """It could not be done; the message is the one line a person reads."""
+
+
+class UsageError(WatcherError):
+    """The command was asked for something that makes no sense."""
+
+
+class HomeError(WatcherError):
+    """The home folder is missing or unusable."""
+
+
+class IntakeError(WatcherError):
+    """The inbox does not allow what intake needs."""
+
+
+class ModelError(WatcherError):
+    """A model cannot be used."""
+
+
+class ModelMissing(ModelError):
+    """The model is not in the registry."""
+
+
+class NoTensorFlow(ModelError):
+    """TensorFlow is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no TensorFlow here: install it with `pip install 'watcher[cpu]'`, "
+            "or `pip install 'watcher[gpu]'` for an NVIDIA GPU"
+        )

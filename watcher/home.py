@@ -1,0 +1,117 @@
+"""A home folder: where everything of one Watcher stands."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+from watcher.errors import HomeError
+from watcher.settings import Settings, SettingsError, commented, load
+
+SETTINGS = "watcher.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The folders of a home, absolute, and its settings."""
+
+    root: Path
+    settings: Settings
+
+    @property
+    def inbox(self) -> Path:
+        return self.root / self.settings.folders.inbox
+
+    @property
+    def outbox(self) -> Path:
+        return self.root / self.settings.folders.outbox
+
+    @property
+    def done(self) -> Path:
+        return self.root / self.settings.folders.done
+
+    @property
+    def failed(self) -> Path:
+        return self.root / self.settings.folders.failed
+
+    @property
+    def models(self) -> Path:
+        return self.root / self.settings.folders.models
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".watcher.lock"
+
+    @property
+    def all_folders(self) -> tuple[Path, ...]:
+        return tuple(self.root / name for name in self.settings.folders.model_dump().values())
+
+    def relative(self, path: Path) -> str:
+        """How the results name a path: relative to the home where it lies inside, else absolute."""
+        return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+
+
+def find(given: Path | None) -> Path:
+    """The home's folder: `--home`, else `$WATCHER_HOME`, else the current folder. Absolute; may not exist."""
+    chosen = given or Path(os.environ.get("WATCHER_HOME") or ".")
+    return Path(os.path.abspath(chosen.expanduser()))
+
+
+def exists(root: Path) -> bool:
+    return (root / SETTINGS).is_file()
+
+
+def open_home(root: Path) -> Home:
+    """The home at `root`.
+
+    Raises HomeError where none was made, SettingsError where its settings have faults.
+    """
+    if not exists(root):
+        raise HomeError(
+            f"no Watcher home in {root}: make one with `watcher init`, "
+            "or say where it is with --home DIR or WATCHER_HOME"
+        )
+    home = Home(root, load(root / SETTINGS))
+    _check_folders(home)
+    return home
+
+
+def make_home(root: Path, settings: Settings | None = None) -> list[Path]:
+    """Makes what a home at `root` lacks and returns it; what is there stays as it is.
+
+    Raises HomeError where a file is in the way or the folder cannot be written.
+    """
+    made = []
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        path = root / SETTINGS
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(commented(settings))
+            made.append(path)
+        except FileExistsError:
+            pass
+        for folder in open_home(root).all_folders:
+            if not folder.is_dir():
+                folder.mkdir(parents=True)
+                made.append(folder)
+    except OSError as fault:
+        raise HomeError(f"cannot make a home in {root}: {fault.filename or ''}: {fault.strerror}") from fault
+    return made
+
+
+def _check_folders(home: Home) -> None:
+    """Output inside the inbox would be taken for new pictures, without end."""
+    names = home.settings.folders.model_dump()
+    faults = []
+    for (name, _), (other, _) in permutations(names.items(), 2):
+        inner = Path(os.path.abspath(home.root / names[name]))
+        outer = Path(os.path.abspath(home.root / names[other]))
+        if inner == outer and name < other:
+            faults.append(f"folders.{name} and folders.{other} are the same folder, {inner}: give each its own")
+        elif inner != outer and outer in inner.parents and (other == "inbox" or name == "inbox"):
+            faults.append(f"folders.{name} lies inside folders.{other}, {outer}: move it out of there")
+    if faults:
+        raise SettingsError(f"{home.root / SETTINGS}: {fault}" for fault in faults)

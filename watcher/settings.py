@@ -1,0 +1,204 @@
+"""The settings: what `watcher.toml` may say, its defaults, and every fault of a file with its line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import tomllib
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from watcher.errors import WatcherError
+from watcher.toml_lines import line_of, lines_of_keys
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pydantic_core import ErrorDetails
+
+# A model's name is a folder's name on every file system, so it is kept to what all of them allow.
+ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+RouteName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,254}$")]
+FolderName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
+
+
+class SettingsError(WatcherError):
+    """The settings file has faults: one line for each."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class _Section(BaseModel):
+    # Strict: "2" is no number and 1 is no boolean, as TOML itself has it.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Folders(_Section):
+    """Where things are: relative to this file's folder, or absolute, also on a share."""
+
+    inbox: FolderName = Field(default="inbox", description="drop pictures here")
+    outbox: FolderName = Field(default="outbox", description="annotated copies, in the same sub-folders")
+    done: FolderName = Field(default="done", description="originals, afterwards")
+    failed: FolderName = Field(default="failed", description="what could not be read, with the reason beside it")
+    corrections: FolderName = Field(
+        default="corrections", description="pictures that people put under their true label"
+    )
+    jobs: FolderName = Field(default="jobs", description="job files: scheduled retraining")
+    models: FolderName = Field(default="models", description="model packages")
+
+
+class Intake(_Section):
+    """How pictures come in."""
+
+    watch: Literal["auto", "events", "scan"] = Field(
+        default="auto", description="auto (events on local disks, scans on network shares) | events | scan"
+    )
+    settle_seconds: float = Field(
+        default=2.0, ge=0, le=3600, allow_inf_nan=False, description="a picture unchanged for so long is whole"
+    )
+    rescan_seconds: float = Field(
+        default=60, ge=0.1, le=86400, allow_inf_nan=False, description="look through the whole inbox at least so often"
+    )
+    originals: Literal["move", "keep", "delete"] = Field(
+        default="move", description="move (to done) | keep (in the inbox) | delete"
+    )
+    duplicates: Literal["reuse", "reclassify"] = Field(
+        default="reuse", description="same content again: reuse its labels | reclassify it"
+    )
+    max_megapixels: float = Field(
+        default=100, gt=0, le=2000, allow_inf_nan=False, description="larger pictures are set aside in failed"
+    )
+
+
+class Models(_Section):
+    """Which model looks at which picture."""
+
+    default: ModelName = Field(default="xception", description="for pictures that no route claims")
+    routes: dict[RouteName, ModelName] = Field(
+        default_factory=lambda: {"malaria": "malaria"}, description="first folder below the inbox -> model"
+    )
+
+
+class Inference(_Section):
+    """How models are run."""
+
+    executor: Literal["local"] = Field(default="local", description="local: in this process")
+    engine: Literal["auto", "graph", "keras"] = Field(
+        default="auto", description="auto (the fastest that is exact) | graph (TensorFlow) | keras (any backend)"
+    )
+    batch_size: int = Field(default=32, ge=1, le=1024, description="pictures that the model sees at once, at most")
+
+
+class Annotate(_Section):
+    """The annotated copy."""
+
+    format: Literal["auto", "jpeg", "png"] = Field(
+        default="auto", description="auto (PNG stays PNG, all else JPEG) | jpeg | png"
+    )
+    heatmap: Literal[False] = Field(default=False, description="false: no heat map is drawn")
+
+
+class DatabaseSettings(_Section):
+    """Where the results are written."""
+
+    url: str = Field(
+        default="sqlite:///watcher.db",
+        min_length=1,
+        description="an SQLAlchemy URL; a relative SQLite path starts at this file",
+    )
+
+
+class Metrics(_Section):
+    """Figures for monitoring."""
+
+    listen: Literal[""] = Field(default="", description="empty: nothing listens")
+
+
+class Settings(_Section):
+    """All of `watcher.toml`."""
+
+    folders: Folders = Folders()
+    intake: Intake = Intake()
+    models: Models = Models()
+    inference: Inference = Inference()
+    annotate: Annotate = Annotate()
+    database: DatabaseSettings = DatabaseSettings()
+    metrics: Metrics = Metrics()
+
+
+def load(path: Path) -> Settings:
+    """The settings in the TOML file at `path`.
+
+    Raises SettingsError with one line `FILE:LINE: key: what is wrong` for every fault, all at once.
+    """
+    try:
+        text = path.read_bytes().decode("utf-8-sig")  # editors on Windows shares write a byte order mark
+    except UnicodeDecodeError as fault:
+        line = fault.object[: fault.start].count(b"\n") + 1
+        raise SettingsError([f"{path}:{line}: not UTF-8 text; save the file as UTF-8"]) from None
+    except OSError as fault:
+        raise SettingsError([f"{path}: cannot be read: {fault.strerror}"]) from None
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as fault:
+        message = str(fault)
+        line = int(message.partition("at line ")[2].partition(",")[0] or text.count("\n") + 1)
+        raise SettingsError([f"{path}:{line}: not TOML: {message}"]) from None
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as invalid:
+        lines = lines_of_keys(text)
+        faults = sorted((line_of(lines, fault["loc"]), _sentence(fault)) for fault in invalid.errors())
+        raise SettingsError(f"{path}:{line}: {sentence}" for line, sentence in faults) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """One fault, as a person who edits the file would want it said."""
+    location = [str(part) for part in fault["loc"] if part != "[key]"]
+    key = ".".join(location)
+    if fault["type"] == "extra_forbidden":
+        close = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
+        hint = f"; did you mean `{close[0]}`?" if close else ""
+        return f"{key}: there is no such setting{hint}"
+    expected = fault["msg"].removeprefix("Input should be ")
+    if fault["type"] == "string_pattern_mismatch":
+        expected = "lower-case letters, digits, '.', '_' and '-'" if "default" in key or "routes" in key else "a name"
+    return f"{key}: should be {expected}, not {json.dumps(fault['input'], ensure_ascii=False, default=str)}"
+
+
+def _keys_beside(location: list[str]) -> list[str]:
+    """The settings that stand where the unknown one does."""
+    place: Any = Settings
+    for part in location[:-1]:
+        field = getattr(place, "model_fields", {}).get(part)
+        place = field.annotation if field else None
+    return list(getattr(place, "model_fields", {}))
+
+
+def commented(settings: Settings | None = None) -> str:
+    """A `watcher.toml` that says every setting with its meaning, made from the settings themselves."""
+    settings = settings or Settings()
+    out = ["# Watcher's settings. Every line shows its default; delete what you do not change.\n"]
+    for name, field in Settings.model_fields.items():
+        section: _Section = getattr(settings, name)
+        out.append(f"\n# {(type(section).__doc__ or '').strip()}\n[{name}]\n")
+        tables = ""
+        for key, entry in type(section).model_fields.items():
+            value = getattr(section, key)
+            if isinstance(value, dict):
+                rows = "".join(f"{json.dumps(k) if not k.isalnum() else k} = {_toml(v)}\n" for k, v in value.items())
+                tables += f"\n# {entry.description}\n[{name}.{key}]\n{rows}"
+            else:
+                out.append(f"{key} = {_toml(value)}".ljust(32) + f"  # {entry.description}\n")
+        out.append(tables)
+        del field
+    return "".join(out)
+
+
+def _toml(value: object) -> str:
+    # Basic strings, numbers and booleans are written alike in TOML and JSON.
+    return json.dumps(value, ensure_ascii=False)
