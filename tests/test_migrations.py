@@ -1,0 +1,145 @@
+"""The migrations lead from nothing to the tables as they are, from anywhere, quietly, all or nothing."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, inspect, text
+
+from watcher.results import Database, migrations, tables
+
+URL = "sqlite:///watcher.db"
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    with Database.open(URL, tmp_path) as database:
+        database.migrate()
+    return tmp_path
+
+
+def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
+    """Alembic finds no difference between the tables and a migrated database, SQLite or the one given."""
+    with Database.open(os.environ.get("WATCHER_TEST_DATABASE", URL), tmp_path) as database:
+        database.migrate()
+        with database.reading() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+            assert compare_metadata(context, tables.Base.metadata) == []
+            if connection.dialect.name != "sqlite":
+                connection.execute(text("DROP SCHEMA public CASCADE"))
+                connection.execute(text("CREATE SCHEMA public"))
+
+
+def test_constraints_are_those_of_the_tables(home: Path) -> None:
+    """What Alembic does not compare, such as CHECKs, is the same to the letter in SQLite."""
+    engine = create_engine(f"sqlite:///{home}/new.db")
+    tables.Base.metadata.create_all(engine)
+    engine.dispose()
+    migrated = statements(home / "watcher.db")
+    assert migrated.items() >= statements(home / "new.db").items()
+
+
+def statements(file: Path) -> dict[str, str]:
+    with closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    return {name: re.sub(r"\s+", " ", sql) for name, sql in rows}
+
+
+def test_the_view_is_there(home: Path) -> None:
+    """The one place that people query exists and can be read."""
+    with Database.open(URL, home, readonly=True) as database, database.reading() as connection:
+        assert inspect(connection).get_view_names() == ["results"]
+        assert connection.execute(text("SELECT * FROM results")).all() == []
+
+
+def test_readers_know_the_newest_migration() -> None:
+    """The number in the code, which spares readers the import of Alembic, is that of the last migration."""
+    assert ScriptDirectory.from_config(migrations.config()).get_heads() == [tables.SCHEMA]
+
+
+def test_migrations_are_numbered_in_order() -> None:
+    """Numbers of four digits, each one higher, so that older and newer can be told by comparing."""
+    newest_first = [script.revision for script in ScriptDirectory.from_config(migrations.config()).walk_revisions()]
+    assert newest_first[::-1] == [f"{number:04}" for number in range(1, len(newest_first) + 1)]
+
+
+def test_migrating_again_does_nothing(home: Path) -> None:
+    """A daemon that starts on an up-to-date database leaves it, without so much as importing Alembic."""
+    script = (
+        "import sys; from pathlib import Path; from watcher.results import Database\n"
+        f"Database.open({URL!r}, Path(sys.argv[1])).migrate(); assert 'alembic' not in sys.modules"
+    )
+    before = statements(home / "watcher.db")
+    subprocess.run([sys.executable, "-c", script, str(home)], check=True)
+    assert statements(home / "watcher.db") == before
+
+
+def test_daemons_may_start_at_the_same_time(tmp_path: Path) -> None:
+    """Of several processes that find no database, one makes it and all go on."""
+    script = (
+        "import sys; from pathlib import Path; from watcher.results import Database, migrations\n"
+        f"database = Database.open({URL!r}, Path(sys.argv[1]))\n"
+        "print('ready', flush=True); sys.stdin.readline(); database.migrate(); database.counts()"
+    )
+    daemons = [
+        subprocess.Popen([sys.executable, "-c", script, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for _ in range(3)
+    ]
+    for daemon in daemons:
+        assert daemon.stdout is not None
+        daemon.stdout.readline()
+    for daemon in daemons:
+        daemon.communicate(b"go\n", timeout=60)
+    assert [daemon.returncode for daemon in daemons] == [0, 0, 0]
+
+
+def test_migrating_needs_no_particular_folder_and_keeps_quiet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """From an empty current folder, nothing printed, and logging stays as the application set it."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    logger, handlers, level = logging.getLogger("watcher.test"), logging.root.handlers[:], logging.root.level
+    with Database.open(URL, tmp_path) as database:
+        database.migrate()
+    assert capfd.readouterr() == ("", "")
+    assert (logger.disabled, logging.root.handlers, logging.root.level) == (False, handlers, level)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_migration_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A crash on the way leaves the database as it was, and the next start makes it whole."""
+    upgrade = migrations.upgrade
+
+    def crash(connection: Connection) -> None:
+        upgrade(connection)
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(migrations, "upgrade", crash)
+    with Database.open(URL, tmp_path) as database:
+        with pytest.raises(RuntimeError, match="power cut"):
+            database.migrate()
+        assert statements(tmp_path / "watcher.db") == {}
+        monkeypatch.undo()
+        database.migrate()
+        assert "results" in statements(tmp_path / "watcher.db")
+
+
+def test_foreign_keys_hold_after_migrating(tmp_path: Path) -> None:
+    """Off while tables may be made anew, they are on again for whatever comes after."""
+    with Database.open(URL, tmp_path) as database:
+        database.migrate()
+        with database.reading() as connection:
+            assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1

@@ -1,0 +1,84 @@
+"""What the daemon asks of the results while it works; what people ask is in queries.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+from sqlalchemy import Connection, and_, func, select
+
+from watcher.results.recording import version_id
+from watcher.results.records import Known, ModelVersion, Prediction, Recorded, State
+from watcher.results.tables import ImageRow, PredictionRow
+
+CHUNK = 500  # values in one IN (…); databases limit them
+
+
+def recorded(connection: Connection, claims: Iterable[str]) -> dict[str, Recorded]:
+    """The claims among these that are recorded."""
+    columns = ImageRow.claim, ImageRow.state, ImageRow.original_path, ImageRow.outbox_path, ImageRow.kept
+    return {
+        claim: Recorded(state=state, original_path=original, outbox_path=outbox, kept=kept)
+        for chunk in _chunks(claims)
+        for claim, state, original, outbox, kept in connection.execute(
+            select(*columns).where(ImageRow.claim.in_(chunk))
+        )
+    }
+
+
+def classified(connection: Connection, sha256s: Iterable[str], model: ModelVersion) -> dict[str, Known]:
+    """The contents among these that this very version has classified, by the first picture of each."""
+    version = version_id(connection, model)
+    if version is None:
+        return {}
+    known: dict[str, Known] = {}
+    for chunk in _chunks(sha256s):
+        known.update(_classified(connection, chunk, version))
+    return known
+
+
+def kept(connection: Connection, paths: Iterable[str]) -> dict[str, set[str]]:
+    """Fingerprints of the originals that stay in the inbox, by path; a path can have held several."""
+    found: dict[str, set[str]] = {}
+    for chunk in _chunks(paths):
+        rows = select(ImageRow.path, ImageRow.kept).where(ImageRow.path.in_(chunk))
+        for path, fingerprint in connection.execute(rows.where(ImageRow.kept.is_not(None))):
+            found.setdefault(path, set()).add(fingerprint or "")
+    return found
+
+
+def counts(connection: Connection) -> dict[State, int]:
+    """How many pictures are in each state; every state is there."""
+    numbers = dict.fromkeys(State, 0)
+    for state, number in connection.execute(select(ImageRow.state, func.count()).group_by(ImageRow.state)):
+        numbers[state] = number
+    return numbers
+
+
+def _classified(connection: Connection, sha256s: list[str], version: int) -> Iterator[tuple[str, Known]]:
+    first = (
+        select(func.min(ImageRow.id).label("id"))
+        .where(
+            ImageRow.sha256.in_(sha256s),
+            ImageRow.model_version_id == version,
+            ImageRow.state.in_([State.DONE, State.DUPLICATE]),
+        )
+        .group_by(ImageRow.sha256)
+        .subquery()
+    )
+    of_version = and_(PredictionRow.image_id == ImageRow.id, PredictionRow.model_version_id == version)
+    rows = connection.execute(
+        select(ImageRow.sha256, ImageRow.name, ImageRow.path, PredictionRow.label, PredictionRow.score)
+        .join(first, first.c.id == ImageRow.id)
+        .join(PredictionRow, of_version)
+        .order_by(ImageRow.id, PredictionRow.rank)
+    )
+    for (sha256, name, path), ranked in groupby(rows, key=lambda row: (row[0], row[1], row[2])):
+        predictions = tuple(Prediction(label=row.label, score=row.score) for row in ranked)
+        yield sha256 or "", Known(predictions=predictions, name=name, path=path)
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    once = list(dict.fromkeys(values))
+    for start in range(0, len(once), CHUNK):
+        yield once[start : start + CHUNK]
