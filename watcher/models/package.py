@@ -1,0 +1,177 @@
+"""A model package: a folder with a Keras model that takes RGB 0..255, and what must be known to use it."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import importlib.util
+import json
+import os
+import sys
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from watcher.errors import ModelError, NoTensorFlow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import keras
+
+MODEL = "model.keras"
+CARD = "model.json"
+
+Resize = Literal["squash", "crop"]
+
+
+class Card(BaseModel):
+    """`model.json`. Pixels are uint8 RGB 0..255 of `input_size` (height, width), made by `resize`.
+
+    squash: the whole picture, its sides scaled apart. crop: the shorter side is scaled to
+    `input_size / crop_share` and the middle cut out, as ImageNet models are commonly evaluated.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str
+    version: Annotated[int, Field(ge=1)]
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    input_size: tuple[Annotated[int, Field(ge=8, le=4096)], Annotated[int, Field(ge=8, le=4096)]]
+    resize: Resize
+    crop_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    base: str
+    weights: str
+    verified: bool
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    review_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    digest: str
+    libraries: dict[str, str]
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package on disk."""
+
+    folder: Path
+    card: Card
+
+    @property
+    def id(self) -> str:
+        return f"{self.card.name}/{self.card.version}"
+
+
+def read(folder: Path) -> Package:
+    """The package in `folder`, its card checked, its model not yet loaded. Raises ModelError."""
+    try:
+        text = (folder / CARD).read_text("utf-8")
+        return Package(folder, Card.model_validate_json(text))
+    except OSError as fault:
+        raise ModelError(f"{folder / CARD}: cannot be read: {fault.strerror}") from fault
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ModelError(f"{folder / CARD}: not a model's card: {where}: {first['msg']}") from fault
+
+
+def write(folder: Path, model: keras.Model, card: dict[str, Any], now: datetime) -> Package:
+    """Saves a model and its card into `folder`, which is made; digest and library versions are added."""
+    folder.mkdir(parents=True)
+    path = folder / MODEL
+    model.save(path)
+    full = Card(**card, digest=digest_of(path), libraries=libraries(), created_at=now)
+    (folder / CARD).write_text(full.model_dump_json(indent=1) + "\n", "utf-8")
+    return Package(folder, full)
+
+
+def load(package: Package) -> keras.Model:
+    """The Keras model of a package, in safe mode: no code out of the file is run.
+
+    Raises ModelError if the file is not the one that the card describes.
+    """
+    path = package.folder / MODEL
+    try:
+        digest = digest_of(path)
+    except OSError as fault:
+        raise ModelError(f"{package.id}: {path} cannot be read: {fault.strerror}") from fault
+    if digest != package.card.digest:
+        raise ModelError(
+            f"{package.id}: {path} was changed since it was stored (its digest is {digest[:12]}…, "
+            f"not {package.card.digest[:12]}…); fetch or import the model again"
+        )
+    return load_keras(path)
+
+
+def load_keras(path: Path) -> keras.Model:
+    """Any `.keras` file, in safe mode. Raises ModelError with the reason if Keras refuses it."""
+    keras = import_keras()
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as fault:  # Keras raises whatever the file's faults happen to hit
+        raise ModelError(f"{path}: Keras refuses it: {first_line(fault)}") from fault
+
+
+def require_backend() -> None:
+    """Raises NoTensorFlow if Keras, or the backend that it is set to, is not installed. Imports neither."""
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if not all(importlib.util.find_spec(name) for name in ("keras", backend)):
+        raise NoTensorFlow
+
+
+def import_keras() -> Any:
+    """The keras module. Raises NoTensorFlow if there is no backend for it."""
+    if "keras" not in sys.modules:
+        require_backend()
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        with _silence():
+            importlib.import_module("keras")
+    return sys.modules["keras"]
+
+
+@contextlib.contextmanager
+def _silence() -> Iterator[None]:
+    """TensorFlow greets on standard error before any setting of its own can tell it not to."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(null)
+
+
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, as hexadecimal text."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def libraries() -> dict[str, str]:
+    """What the model was saved with, for whoever must reproduce it."""
+    keras = import_keras()
+    found = {"keras": keras.__version__, "backend": keras.backend.backend()}
+    if found["backend"] == "tensorflow":
+        import tensorflow as tf
+
+        found["tensorflow"] = tf.__version__
+    return found
+
+
+def first_line(fault: BaseException) -> str:
+    """The gist of a library's exception, which can run over pages."""
+    lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
+    return lines[0][:300] if lines else type(fault).__name__
+
+
+def card_json(package: Package) -> dict[str, Any]:
+    """A card as plain JSON values, for printing."""
+    value: dict[str, Any] = json.loads(package.card.model_dump_json())
+    return value
