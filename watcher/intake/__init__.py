@@ -1,0 +1,1 @@
+"""What has arrived: scan, settle, claim, release. Opens no picture."""

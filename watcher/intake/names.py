@@ -1,0 +1,64 @@
+"""One clean text for any name: what the database, the outbox and the other folders use.
+
+A name on disk can be any bytes. Bytes that are not UTF-8 and control characters are written as
+`%E9`, so that the text can be stored, printed and used as a file name on every share.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+
+# The most bytes of one name on the file systems in use (ext4, XFS, NTFS and SMB count no fewer).
+LONGEST = 255
+
+_ROGUE = re.compile("[\ud800-\udfff]")
+
+
+def clean(path: str) -> str:
+    """`path`, raw and relative, as text that is valid UTF-8 without control characters.
+
+    What is already clean comes back as it is. Two raw names can share one clean name.
+    """
+    text = os.fsencode(path).decode("utf-8", "surrogateescape")
+    return "".join(map(_visible, text)) if _ROGUE.search(text) or not text.isprintable() else text
+
+
+def _visible(character: str) -> str:
+    code = ord(character)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"%{code - 0xDC00:02X}"
+    # Cc: control; Cf would hit the joiners that Indic and Arabic names and emoji need, except the
+    # direction overrides, with which a name can pass for another.
+    if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") or character in "\u202a\u202b\u202d\u202e":
+        return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+    return character
+
+
+def tagged(path: str, tag: str) -> str:
+    """`path` under a name that carries `tag`, for when its own name is taken: `a/b.png` → `a/b~tag.png`.
+
+    The stem is cut at a character where the name would grow past `LONGEST` bytes.
+    """
+    folder, name = os.path.split(path)
+    stem, ending = os.path.splitext(name)
+    room = LONGEST - len(os.fsencode(f"~{tag}{ending}"))
+    return os.path.join(folder, cut(stem, room) + f"~{tag}{ending}")
+
+
+def fitting(path: str) -> str:
+    """`path` with its last name cut to `LONGEST` bytes, ending kept: cleaning can lengthen a name."""
+    folder, name = os.path.split(path)
+    if len(os.fsencode(name)) <= LONGEST:
+        return path
+    stem, ending = os.path.splitext(name)
+    return os.path.join(folder, cut(stem, LONGEST - len(os.fsencode(ending))) + ending)
+
+
+def cut(text: str, size: int) -> str:
+    """The longest beginning of `text`, clean or raw, that is at most `size` bytes on disk."""
+    whole = os.fsencode(text)
+    beginning = whole[: max(size, 0)]
+    # Only a character that the cut itself split is dropped; raw bytes of a raw name stay.
+    return os.fsdecode(beginning) if _ROGUE.search(text) else beginning.decode("utf-8", "ignore")
