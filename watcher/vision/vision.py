@@ -1,0 +1,80 @@
+"""A model with eyes: takes the bytes of files, gives labels. The unit that scales."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from watcher.models.engine import open_engine
+from watcher.vision.decode import decode, fit
+from watcher.vision.outcome import Classified, Failed, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from watcher.models.engine import EngineName
+    from watcher.models.package import Package
+
+TOP = 5
+
+
+class Vision:
+    """Loads and warms a model once; then `decode` in any thread, `classify` in one."""
+
+    def __init__(self, package: Package, engine: EngineName, batch_size: int, max_megapixels: float) -> None:
+        self.package = package
+        self.engine = open_engine(package, engine)
+        self._max_megapixels = max_megapixels
+        self._batch_size = batch_size
+        self._sizes = batch_sizes(batch_size)
+        self._labels = np.asarray(package.card.labels, dtype=object)
+        height, width = package.card.input_size
+        self.engine.predict(np.zeros((1, height, width, 3), np.uint8))
+
+    def __call__(self, files: Sequence[bytes]) -> list[Classified | Failed]:
+        """The outcomes of encoded pictures, in their order."""
+        pictures = [self.decode(data) for data in files]
+        readable = [picture for picture in pictures if isinstance(picture, Picture)]
+        found = iter(self.classify([picture.pixels for picture in readable]))
+        return [picture if isinstance(picture, Failed) else next(found) for picture in pictures]
+
+    def decode(self, data: bytes) -> Picture | Failed:
+        """One picture at full size and at the model's."""
+        image = decode(data, self._max_megapixels)
+        return image if isinstance(image, Failed) else Picture(image, fit(image, self.package.card))
+
+    def classify(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Classified]:
+        """The labels of any number of pictures, [height, width, 3] uint8 each."""
+        outcomes: list[Classified] = []
+        for start in range(0, len(pictures), self._batch_size):
+            outcomes += self._batch(pictures[start : start + self._batch_size])
+        return outcomes
+
+    def _batch(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Classified]:
+        # Padded to one of a few sizes, so that nothing is compiled or planned anew for each.
+        size = next(size for size in self._sizes if size >= len(pictures))
+        batch = np.zeros((size, *pictures[0].shape), np.uint8)
+        np.stack(pictures, out=batch[: len(pictures)])
+        scores = calibrated(self.engine.predict(batch)[: len(pictures)], self.package.card.temperature)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
+        return [
+            Classified(tuple((str(self._labels[i]), float(row[i])) for i in order))
+            for row, order in zip(scores, best, strict=True)
+        ]
+
+
+def batch_sizes(largest: int) -> tuple[int, ...]:
+    """The sizes that batches are padded to: powers of two, and the largest."""
+    return (*(1 << power for power in range(largest.bit_length()) if 1 << power < largest), largest)
+
+
+def calibrated(scores: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Probabilities [batch, labels] sharpened or softened (Guo et al. 2017, https://arxiv.org/abs/1706.04599)."""
+    if temperature == 1.0:
+        return scores
+    logits = np.log(np.clip(scores, 1e-12, 1.0)) / temperature
+    exponents = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponents / exponents.sum(axis=1, keepdims=True), np.float32)
