@@ -1,0 +1,119 @@
+"""`watcher classify`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from watcher.cli.options import format_option, home_root
+from watcher.cli.output import print_rows
+from watcher.errors import WatcherError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from watcher.service.classify import Result
+    from watcher.vision.vision import Vision
+
+WITHOUT_HOME = "efficientnet-lite0"
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option("--model", help="The model; else the home's default, or efficientnet-lite0 where there is no home.")
+@click.option("--top", type=click.IntRange(1, 5), default=3, show_default=True, help="How many labels to print.")
+@click.option(
+    "--annotate", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write annotated copies there."
+)
+@format_option
+@click.pass_context
+def classify(
+    ctx: click.Context, paths: tuple[Path, ...], model: str | None, top: int, annotate: Path | None, form: str
+) -> None:
+    """Classify pictures, or folders of them, now. No home is needed.
+
+    Example: `watcher classify holiday/ cat.jpg --annotate labelled/`
+    """
+    from watcher.service.classify import classify as results_of
+    from watcher.service.classify import targets
+
+    pictures = list(targets(paths))
+    if not pictures:
+        raise WatcherError("there are no pictures in " + ", ".join(map(str, paths)))
+    vision, batch_size = _vision(home_root(ctx), model)
+    results = list(_progress(results_of(pictures, vision, batch_size, annotate), len(pictures)))
+    rows = [_row(result, vision, top) for result in results]
+    if form == "json":
+        _print_json(rows)
+    else:
+        _print_flat(rows, form, top)
+    if all("error" in row for row in rows):
+        ctx.exit(1)
+
+
+def _vision(root: Path, model: str | None) -> tuple[Vision, int]:
+    """The model, of the home if there is one, else out of this user's own cache; fetched if it can be."""
+    from watcher.home import exists, open_home
+    from watcher.models.builtin import BUILT_IN, fetch
+    from watcher.models.registry import Registry
+    from watcher.service.daemon import utc
+    from watcher.settings import Settings
+    from watcher.vision.vision import Vision
+
+    if exists(root):
+        home = open_home(root)
+        settings, registry = home.settings, Registry(home.models)
+        name = model or settings.models.default
+    else:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        settings, registry = Settings(), Registry(cache / "watcher" / "models")
+        name = model or WITHOUT_HOME
+    if not registry.has(name) and name in BUILT_IN:
+        fetch(registry, name, utc())
+    inference = settings.inference
+    package = registry.current(name)
+    return Vision(package, inference.engine, inference.batch_size, settings.intake.max_megapixels), inference.batch_size
+
+
+def _row(result: Result, vision: Vision, top: int) -> dict[str, Any]:
+    from watcher.intake.names import clean
+    from watcher.vision.outcome import Failed
+
+    card = vision.package.card
+    row: dict[str, Any] = {"path": clean(str(result.path)), "model": card.name, "model_version": card.version}
+    if isinstance(result.outcome, Failed):
+        return row | {"error": result.outcome.reason}
+    best = [{"label": label, "score": score} for label, score in result.outcome.predictions[:top]]
+    return row | {"label": best[0]["label"], "score": best[0]["score"], "top": best}
+
+
+def _print_json(rows: list[dict[str, Any]]) -> None:
+    import json
+
+    click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
+
+
+def _print_flat(rows: list[dict[str, Any]], form: str, top: int) -> None:
+    """A line for each picture: its label and score, then the next ones, then why it could not be read."""
+    empty: dict[str, Any] = {"label": None, "score": None, "next": "", "error": None, "top": []}
+    flat = [empty | row for row in rows]
+    for row in flat:
+        row["next"] = ", ".join(f"{item['label']} {item['score']:.3f}" for item in row["top"][1:])
+    columns = ["path", "model", "model_version", "label", "score", "error"]
+    if top > 1:
+        columns.insert(5, "next")
+    print_rows(flat, form, columns, [name for name in columns if name != "error" or any(r["error"] for r in flat)])
+
+
+def _progress(results: Iterable[Result], count: int) -> Iterator[Result]:
+    if not sys.stderr.isatty():
+        yield from results
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(results, "Classifying", count, console=Console(stderr=True), transient=True)

@@ -1,0 +1,30 @@
+"""`watcher demo`."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from watcher.cli.output import print_rows
+
+
+@click.command()
+def demo() -> None:
+    """Try it: three real photographs are classified by a running daemon in a temporary home.
+
+    Needs no internet: model and photographs come with Watcher's dependencies.
+
+    Example: `watcher demo`
+    """
+    from watcher.models.package import require_backend
+    from watcher.service.demo import demo as run_demo
+
+    require_backend()  # without TensorFlow, say so before anything is made
+    home, rows = run_demo(click.echo)
+    columns = ("id", "name", "model", "model_version", "label", "score", "state")
+    print_rows([dataclasses.asdict(row) for row in reversed(rows)], "table", columns)
+    click.echo("Their annotated copies:")
+    for row in reversed(rows):
+        click.echo(f"  {home.root / row.outbox_path if row.outbox_path else row.reason}")
+    click.echo(f"Ask for more with `watcher --home {home.root} results`; delete the folder when you have seen it.")

@@ -1,0 +1,83 @@
+"""The command `watcher`: its sub-commands by name, and how faults become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from watcher import __version__
+from watcher.errors import UsageError, WatcherError
+
+# Command → module and the line that `watcher --help` shows; modules are imported when they are called,
+# so that help is instant.
+COMMANDS = {
+    "init": ("home", "Make a home: folders and a commented watcher.toml."),
+    "run": ("run", "Watch the inbox; with --once, empty it and exit."),
+    "demo": ("demo", "Try it: real photographs, a running daemon, the results."),
+    "classify": ("classify", "Classify pictures or folders now, without a home."),
+    "results": ("results", "Query what was classified."),
+    "status": ("status", "Say what waits, what is done and what is left alone."),
+    "models": ("models", "List, show, fetch and import models."),
+}
+
+
+class Commands(click.Group):
+    """Finds sub-commands by name without importing the others."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"watcher.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except WatcherError as fault:
+            if ctx.params["debug"]:
+                raise
+            _say(str(fault))
+            ctx.exit(2 if isinstance(fault, UsageError) else 1)
+        except BrokenPipeError:
+            # Whoever read our output has had enough; Python must not try to flush the rest at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(1)
+        except OSError as fault:
+            if ctx.params["debug"]:
+                raise
+            where = f"{fault.filename}: " if fault.filename else ""
+            _say(f"{where}{fault.strerror or fault}")
+            ctx.exit(1)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--home", type=click.Path(path_type=Path, file_okay=False), help="The home; else $WATCHER_HOME, else here."
+)
+@click.option("--debug", is_flag=True, help="Show the traceback of a fault.")
+@click.version_option(__version__, prog_name="watcher")
+@click.pass_context
+def main(ctx: click.Context, /, home: Path | None, **_: bool) -> None:
+    """Watcher classifies the pictures that people drop into a folder.
+
+    Example: `watcher init && watcher run`, then copy pictures into inbox/.
+    """
+    ctx.obj = home
+
+
+def _say(message: str) -> None:
+    for line in message.splitlines():
+        click.echo(f"watcher: {line}", err=True)

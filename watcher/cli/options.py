@@ -1,0 +1,42 @@
+"""What several commands take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from watcher.home import find, open_home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from watcher.home import Home
+
+Function = TypeVar("Function", bound="Callable[..., object]")
+
+FORMATS = ("table", "json", "csv")
+
+
+def format_option(function: Function) -> Function:
+    """`--format`, for every command that prints rows."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(FORMATS),
+        default="table",
+        show_default=True,
+        help="How to print the rows.",
+    )(function)
+
+
+def home_root(ctx: click.Context) -> Path:
+    """The folder that `--home`, the environment or the current folder names."""
+    given: Path | None = ctx.find_root().obj
+    return find(given)
+
+
+def the_home(ctx: click.Context) -> Home:
+    """The opened home. Raises HomeError or SettingsError."""
+    return open_home(home_root(ctx))

@@ -1,0 +1,60 @@
+"""Rows as a table for people, as JSON or as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str], table_columns: Sequence[str] | None = None
+) -> None:
+    """Prints rows with `columns`; a table shows `table_columns` of them, if given."""
+    if form == "json":
+        click.echo(json.dumps([{name: row[name] for name in columns} for row in rows], indent=1, ensure_ascii=False))
+    elif form == "csv":
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows([row[name] for name in columns] for row in rows)
+        click.echo(text.getvalue(), nl=False)
+    else:
+        _print_table(rows, table_columns or columns)
+
+
+def pictures(count: int) -> str:
+    """`1 picture`, `2 pictures`."""
+    return f"{count:,} picture{'' if count == 1 else 's'}"
+
+
+def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    # rich takes a moment to import, and JSON and CSV do not need it.
+    from rich.box import SIMPLE
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in columns:
+        numeric = any(isinstance(row[name], (int, float)) for row in rows)
+        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(row[name])) for name in columns))
+    # Away from a terminal nothing is to be folded: a program or a pager reads it.
+    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return str(value)

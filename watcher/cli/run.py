@@ -1,0 +1,76 @@
+"""`watcher run`: the daemon."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from watcher.cli import logs
+from watcher.cli.options import the_home
+from watcher.cli.output import pictures
+from watcher.errors import ModelMissing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watcher.home import Home
+
+
+@click.command()
+@click.option("--once", is_flag=True, help="Empty the inbox, then exit.")
+@click.pass_context
+def run(ctx: click.Context, once: bool) -> None:
+    """Watch the inbox and classify what is dropped there, until SIGTERM or Ctrl-C.
+
+    The batch in hand is finished first; a second daemon for the same home is refused.
+
+    Example: `watcher --home /srv/pictures run`
+    """
+    home = the_home(ctx)
+    if once and sys.stderr.isatty():
+        _with_progress(home)
+    else:
+        logs.configure()
+        _run(home, once=once, report=lambda _: None)
+    if once:
+        _complain_of_missing_models(home)
+
+
+def _run(home: Home, *, once: bool, report: Any) -> None:
+    from watcher.models.package import require_backend
+    from watcher.service.daemon import Daemon
+
+    require_backend()
+    daemon = Daemon(home, report)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: daemon.stop())
+    daemon.run(once=once)
+
+
+def _with_progress(home: Home) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from watcher.service.status import status
+
+    logs.configure(quiet=True)
+    before = status(home)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("Classifying", total=before.waiting + before.claimed)
+
+        def report(rows: Sequence[object]) -> None:
+            progress.advance(task, len(rows))
+
+        _run(home, once=True, report=report)
+
+
+def _complain_of_missing_models(home: Home) -> None:
+    from watcher.service.status import status
+
+    waits = [wait for wait in status(home).models_missing if wait.pictures]
+    if waits:
+        raise ModelMissing("\n".join(f"{pictures(wait.pictures)} still waiting: {wait.reason}" for wait in waits))

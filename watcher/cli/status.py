@@ -1,0 +1,51 @@
+"""`watcher status`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from watcher.cli.options import format_option, the_home
+from watcher.cli.output import pictures, print_rows
+
+if TYPE_CHECKING:
+    from watcher.service.status import Status
+
+COUNTS = ("waiting", "claimed", "done", "failed", "duplicate", "vanished", "superseded", "total")
+
+
+@click.command()
+@format_option
+@click.pass_context
+def status(ctx: click.Context, form: str) -> None:
+    """Say what waits, what is in work and what became of the rest; the states add up to the total.
+
+    Example: `watcher status --format json`
+    """
+    from watcher.service.status import status as status_of
+
+    found = status_of(the_home(ctx))
+    values: dict[str, Any] = dataclasses.asdict(found)
+    if form == "json":
+        click.echo(json.dumps(values, indent=1, ensure_ascii=False))
+    elif form == "csv":
+        print_rows([values], "csv", COUNTS)
+    else:
+        _print(found, values)
+
+
+def _print(found: Status, values: dict[str, Any]) -> None:
+    click.echo(f"The daemon runs: {found.daemon}." if found.daemon else "No daemon runs; start one with `watcher run`.")
+    for name in COUNTS:
+        click.echo(f"{name:>12} {values[name]:>9,}")
+    for wait in found.models_missing:
+        click.echo(f"{pictures(wait.pictures)} waiting for a model: {wait.reason}.")
+    if found.left_alone:
+        click.echo(f"Left alone in the inbox, {found.left_alone}:")
+        for item in found.left_alone_first:
+            click.echo(f"  {item.path}: {item.reason}")
+        if found.left_alone > len(found.left_alone_first):
+            click.echo("  …")

@@ -1,0 +1,175 @@
+"""The composition root: everything of a running Watcher is made, and ended, here."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import structlog
+
+from watcher.errors import ModelError
+from watcher.intake.claims import ClaimFolder
+from watcher.intake.events import Hints
+from watcher.intake.inbox import Inbox
+from watcher.intake.names import clean
+from watcher.intake.settle import Settler
+from watcher.models.builtin import BUILT_IN, fetch
+from watcher.models.registry import Registry
+from watcher.mounts import is_network
+from watcher.results import Database
+from watcher.service import lock
+from watcher.service.ending import Ending
+from watcher.service.finishing import Finisher
+from watcher.service.identity import identity
+from watcher.service.judging import Judge
+from watcher.service.loop import Loop
+from watcher.service.reading import PixelBudget, Reader
+from watcher.service.reception import Reception
+from watcher.service.routes import Bench, Routes
+from watcher.vision.vision import Vision
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from watcher.home import Home
+    from watcher.intake.arrivals import Seen
+    from watcher.results import Finished
+
+log = structlog.get_logger()
+
+# Decoded pictures held at a time: 3 bytes a pixel, twice while a copy is drawn.
+MOST_PIXELS = 200_000_000
+FETCH_AGAIN_SECONDS = 600.0
+
+
+def utc() -> datetime:
+    return datetime.now(UTC)
+
+
+class Daemon:
+    """One run of the daemon for a home. `stop` may be called from a signal handler or another thread."""
+
+    def __init__(self, home: Home, report: Callable[[Sequence[Finished]], None]) -> None:
+        self.home = home
+        self.registry = Registry(home.models)
+        self.routes = Routes(home.settings.models, self.registry)
+        self._report = report
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+
+    def stop(self) -> None:
+        """Ends the loop after the batch in hand."""
+        self._stop.set()
+        self._wake.set()
+
+    def run(self, *, once: bool) -> None:
+        """Watches until `stop`, or with `once` until the inbox is empty.
+
+        Raises HomeError if another daemon runs here, and what opening the database may raise.
+        """
+        with ExitStack() as stack:
+            stack.enter_context(lock.held(self.home.lock, utc()))
+            database = stack.enter_context(Database.open(self.home.settings.database.url, self.home.root))
+            database.migrate()
+            loop, inbox, bench = self._compose(database, stack)
+            if once:
+                self._fetch_missing()
+            else:
+                threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
+            log.info("watching", inbox=str(self.home.inbox), default_model=self.home.settings.models.default)
+            loop.run(once=once)
+            log.info("stopped")
+
+    def _compose(self, database: Database, stack: ExitStack) -> tuple[Loop, Inbox, Bench]:
+        settings = self.home.settings
+        threads = max(2, os.cpu_count() or 2)
+        claims = ClaimFolder(self.home.inbox, identity(self.home.root))
+        claims.make()
+        bench = Bench(self._load, time.monotonic)
+        inbox = Inbox(
+            self.home.inbox,
+            Settler(settings.intake.settle_seconds),
+            Wanted(self.routes, bench, database if settings.intake.originals == "keep" else None),
+            settings.intake.rescan_seconds,
+            self._hints(stack),
+        )
+        reader = Reader(claims, PixelBudget(MOST_PIXELS), settings.intake.max_megapixels)
+        batch_size = settings.inference.batch_size
+        reception = Reception(inbox, claims, self.routes, bench, reader, batch_size, threads, utc)
+        finisher = Finisher(self.home, claims, self.routes, database, utc, threads)
+        ending = Ending(finisher, reader, self._wake, self._stop, self._finished)
+        judge = Judge(database, reuse=settings.intake.duplicates == "reuse")
+        return Loop(inbox, claims, reception, judge, ending, finisher, self._wake, self._stop), inbox, bench
+
+    def _hints(self, stack: ExitStack) -> Hints | None:
+        """Events where they can be had; else the inbox is scanned more often."""
+        watch = self.home.settings.intake.watch
+        if watch == "scan" or (watch == "auto" and is_network(self.home.inbox)):
+            return None
+        hints = Hints(self.home.inbox, self._wake.set)
+        try:
+            hints.start()
+        except OSError as fault:
+            log.warning("no file system events; the inbox is scanned instead", reason=str(fault))
+            return None
+        stack.callback(hints.stop)
+        return hints
+
+    def _load(self, model: str) -> Vision:
+        settings = self.home.settings
+        vision = Vision(
+            self.registry.current(model),
+            settings.inference.engine,
+            settings.inference.batch_size,
+            settings.intake.max_megapixels,
+        )
+        log.info("model loaded", model=vision.package.id, engine=vision.engine.name)
+        return vision
+
+    def _finished(self, rows: Sequence[Finished]) -> None:
+        counts: dict[str, int] = {}
+        for row in rows:
+            counts[row.state.value] = counts.get(row.state.value, 0) + 1
+        log.info("batch", pictures=len(rows), **counts)
+        self._report(rows)
+
+    def _fetch_missing(self) -> bool:
+        """Fetches the built-in models that the settings name and that are not here; whether any came."""
+        came = False
+        for model in sorted(self.routes.models & BUILT_IN.keys()):
+            if self.registry.has(model):
+                continue
+            try:
+                log.info("model fetched", model=fetch(self.registry, model, utc()).id)
+                came = True
+            except ModelError as fault:
+                log.warning("a model is missing; its pictures wait", model=model, reason=str(fault))
+        return came
+
+    def _keep_fetching(self, inbox: Inbox, bench: Bench) -> None:
+        while not self._stop.is_set():
+            if self._fetch_missing():
+                bench.try_again()
+                inbox.scan_soon()
+                self._wake.set()
+            self._stop.wait(FETCH_AGAIN_SECONDS)
+
+
+class Wanted:
+    """Picks, from pictures that were seen, those to be taken: their model is ready and they are not done already."""
+
+    def __init__(self, routes: Routes, bench: Bench, kept_in: Database | None) -> None:
+        self._routes = routes
+        self._bench = bench
+        self._kept_in = kept_in
+
+    def __call__(self, pictures: Sequence[Seen]) -> Iterable[Seen]:
+        wanted = [seen for seen in pictures if self._bench.vision(self._routes.model_of(seen.path))]
+        if self._kept_in is None or not wanted:
+            return wanted
+        kept = self._kept_in.kept(clean(seen.path) for seen in wanted)
+        return [seen for seen in wanted if str(seen.fingerprint) not in kept.get(clean(seen.path), ())]

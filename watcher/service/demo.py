@@ -1,0 +1,97 @@
+"""The first thing a newcomer runs: a home, a daemon, three photographs, their rows and their annotated copies."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import distribution
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watcher.errors import WatcherError
+from watcher.home import make_home, open_home
+from watcher.results import Database, NoDatabase, SchemaTooOld
+from watcher.settings import Intake, Models, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from watcher.home import Home
+    from watcher.results import ResultRow
+
+# Photographs that come with packages we depend on anyway.
+PHOTOGRAPHS = (
+    ("scikit-learn", "sklearn/datasets/images/china.jpg"),
+    ("scikit-learn", "sklearn/datasets/images/flower.jpg"),
+    ("matplotlib", "matplotlib/mpl-data/sample_data/grace_hopper.jpg"),
+)
+MODEL = "efficientnet-lite0"
+LONGEST_SECONDS = 180.0
+LOG = "demo.log"
+
+
+def demo(say: Callable[[str], None]) -> tuple[Home, list[ResultRow]]:
+    """Runs a daemon on a new temporary home until three photographs are classified; the home stays.
+
+    Raises WatcherError if the daemon ends early or takes too long.
+    """
+    root = Path(tempfile.mkdtemp(prefix="watcher-demo-"))
+    make_home(root, Settings(intake=Intake(settle_seconds=0.5), models=Models(default=MODEL, routes={})))
+    home = open_home(root)
+    say(f"A new home in {root}, with the model {MODEL}.")
+    with (root / LOG).open("wb") as log:
+        command = [sys.executable, "-m", "watcher", "--home", str(root), "run"]
+        daemon = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        try:
+            say(f"The daemon runs (process {daemon.pid}). Three photographs go into its inbox:")
+            for name in _drop_photographs(home.inbox):
+                say(f"  {name}")
+            return home, _wait_for_rows(home, daemon, len(PHOTOGRAPHS))
+        finally:
+            _end(daemon)
+
+
+def _drop_photographs(inbox: Path) -> list[str]:
+    for package, path in PHOTOGRAPHS:
+        source = Path(str(distribution(package).locate_file(path)))
+        half = inbox / f".{source.name}.part"
+        shutil.copyfile(source, half)
+        half.rename(inbox / source.name)
+    return [path.rpartition("/")[2] for _, path in PHOTOGRAPHS]
+
+
+def _wait_for_rows(home: Home, daemon: subprocess.Popen[bytes], count: int) -> list[ResultRow]:
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while time.monotonic() < deadline:
+        if daemon.poll() is not None:
+            last = (home.root / LOG).read_text("utf-8", "replace").strip().splitlines()[-1:]
+            raise WatcherError(f"the daemon ended early: {last[0] if last else f'exit code {daemon.returncode}'}")
+        rows = _rows(home)
+        if len(rows) >= count:
+            return rows
+        time.sleep(0.1)
+    raise WatcherError(f"the daemon took longer than {LONGEST_SECONDS:.0f} s; {home.root / LOG} says what it did")
+
+
+def _rows(home: Home) -> list[ResultRow]:
+    from watcher.results import Filter, find
+
+    try:
+        with Database.open(home.settings.database.url, home.root, readonly=True) as database:
+            return find(database, Filter())
+    except (NoDatabase, SchemaTooOld):
+        return []
+
+
+def _end(daemon: subprocess.Popen[bytes]) -> None:
+    if daemon.poll() is None:
+        daemon.send_signal(signal.SIGTERM)
+    try:
+        daemon.wait(30)
+    except subprocess.TimeoutExpired:
+        daemon.kill()
+        daemon.wait()

@@ -1,0 +1,84 @@
+"""The back of the daemon: a thread that finishes batches while the next one is classified."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from typing import TYPE_CHECKING
+
+from watcher.service.patience import patiently
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from watcher.results import Finished
+    from watcher.service.finishing import Finisher
+    from watcher.service.reading import Reader
+    from watcher.service.work import Judged
+
+
+class Ending:
+    """Finishes batches in their order, patiently; at most one waits while one is being finished."""
+
+    def __init__(
+        self,
+        finisher: Finisher,
+        reader: Reader,
+        wake: threading.Event,
+        stop: threading.Event,
+        report: Callable[[Sequence[Finished]], None],
+    ) -> None:
+        self._finisher = finisher
+        self._reader = reader
+        self._wake = wake
+        self._stop = stop
+        self._report = report
+        self._batches: queue.Queue[Sequence[Judged] | None] = queue.Queue(1)
+        self._fault: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="ending", daemon=True)
+        self._thread.start()
+
+    @property
+    def idle(self) -> bool:
+        return self._batches.unfinished_tasks == 0
+
+    def put(self, batch: Sequence[Judged]) -> None:
+        """Hands over a batch; waits while there is no room. Raises what the thread died of."""
+        self._check()
+        self._batches.put(batch)
+
+    def drain(self) -> None:
+        """Waits until everything handed over is finished, or given up because the daemon is to end."""
+        self._batches.join()
+        self._check()
+
+    def close(self) -> None:
+        """Finishes what was handed over, then ends the thread."""
+        self._batches.put(None)
+        self._thread.join()
+        self._finisher.close()
+
+    def _check(self) -> None:
+        if self._fault is not None:
+            raise self._fault
+
+    def _run(self) -> None:
+        while (batch := self._batches.get()) is not None:
+            try:
+                # After a fault, or once the daemon gave up on a batch, claims stay for the next start.
+                if self._fault is None:
+                    self._finish(batch)
+            except BaseException as fault:  # noqa: BLE001  (raised again where `put` or `drain` is called)
+                self._fault = fault
+            finally:
+                for judged in batch:
+                    self._reader.forget(judged.read)
+                self._batches.task_done()
+                self._wake.set()
+        self._batches.task_done()
+
+    def _finish(self, batch: Sequence[Judged]) -> None:
+        published = patiently(lambda: self._finisher.publish(batch), "writing to the outbox", self._stop)
+        rows = patiently(lambda: self._finisher.record(published), "writing to the database", self._stop)
+        patiently(lambda: self._finisher.release(published, rows), "moving the originals", self._stop)
+        self._report(rows)

@@ -1,0 +1,215 @@
+"""The end of a batch: publish, record, release, in this order. Each step can be repeated without harm."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import structlog
+
+from watcher.intake.claims import new_id
+from watcher.intake.moves import sync, write_durably
+from watcher.intake.names import clean, cut
+from watcher.results import Finished, ModelVersion, Prediction, State
+from watcher.service.places import Reservations, make_folder, put_copy, put_original
+from watcher.service.work import Published, Vanished
+from watcher.vision.annotate import annotate
+from watcher.vision.encode import Caption, annotated_name, encode, suffix_for
+from watcher.vision.outcome import Classified, Failed, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from watcher.home import Home
+    from watcher.intake.arrivals import Claim, Gone
+    from watcher.intake.claims import ClaimFolder
+    from watcher.results import Database, Recorded
+    from watcher.service.routes import Routes
+    from watcher.service.work import Judged
+    from watcher.vision.vision import Vision
+
+log = structlog.get_logger()
+
+REASON_ENDING = ".reason.txt"
+REASON = """\
+Watcher could not read this picture:
+
+    {name}
+
+Why: {reason}.
+
+To try again, put a good copy into the inbox, or move this one back there.
+"""
+TAKEN_BACK = "it was taken out of the inbox before it was classified"
+
+
+class Finisher:
+    """The steps at the end of a batch. They raise OSError or DatabaseUnavailable for the world's faults."""
+
+    def __init__(
+        self,
+        home: Home,
+        claims: ClaimFolder,
+        routes: Routes,
+        database: Database,
+        now: Callable[[], datetime],
+        threads: int,
+    ) -> None:
+        self._home = home
+        self._claims = claims
+        self._routes = routes
+        self._database = database
+        self._now = now
+        self._pool = ThreadPoolExecutor(threads, "publish")
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    def publish(self, batch: Sequence[Judged]) -> list[Published]:
+        """Writes the annotated copies; they and their names are durable when this returns."""
+        published = list(self._pool.map(self._publish, batch))
+        for folder in {item.copy.parent for item in published if item.copy}:
+            sync(folder)
+        return published
+
+    def record(self, batch: Sequence[Published]) -> list[Finished]:
+        """Records a batch in one transaction, the reasons of failed pictures beside their places before it."""
+        reserved = Reservations()
+        rows = [self._row(item, reserved) for item in batch]
+        self._database.record(rows)
+        return rows
+
+    def release(self, batch: Sequence[Published], rows: Sequence[Finished]) -> None:
+        """Moves the originals out of the claim folder, as was recorded."""
+        list(self._pool.map(lambda item, row: self.put_away(item.judged.read.claim, row), batch, rows))
+
+    def put_away(self, claim: Claim, row: Finished | Recorded) -> None:
+        """Moves one original to where its row says, and removes its claim."""
+        file = self._claims.file(claim)
+        if row.kept is not None and os.path.lexists(file):
+            self._claims.put_back(claim)
+        elif row.original_path is not None:
+            intended = self._home.root / row.original_path
+            if (target := put_original(file, intended, claim)) != intended:
+                log.warning("the original's name was taken meanwhile", recorded=str(intended), moved_to=str(target))
+        else:
+            with suppress(FileNotFoundError):
+                file.unlink()
+        self._claims.remove_folder(claim)
+
+    def put_away_recorded(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Releases those claims whose rows an earlier process had committed; the others come back."""
+        recorded = self._database.recorded(claim.id for claim in claims)
+        for claim in claims:
+            if row := recorded.get(claim.id):
+                self.put_away(claim, row)
+        return [claim for claim in claims if claim.id not in recorded]
+
+    def taken_back(self, gone: Sequence[Gone]) -> None:
+        """Records pictures that vanished while they waited."""
+        now = self._now()
+        self._database.record([
+            Finished(
+                claim=new_id(),
+                name=os.path.basename(clean(picture.path)),
+                path=clean(picture.path),
+                group=self._routes.group_of(picture.path),
+                size=picture.fingerprint.size,
+                state=State.VANISHED,
+                reason=TAKEN_BACK,
+                received_at=now,
+                finished_at=now,
+                attempts=0,
+            )
+            for picture in gone
+        ])  # fmt: skip
+
+    def _publish(self, judged: Judged) -> Published:
+        picture, outcome, vision = judged.read.content, judged.outcome, judged.read.taken.vision
+        if not isinstance(picture, Picture) or not isinstance(outcome, Classified):
+            return Published(judged, None)
+        claim = judged.read.claim
+        try:
+            canvas = annotate(picture.image, outcome.predictions, vision.package.id)
+            form = suffix_for(claim.path, self._home.settings.annotate.format)
+            encoded = encode(canvas, form, _caption(claim, vision, outcome))
+        except (ValueError, MemoryError) as fault:
+            failed = Failed(f"no annotated copy of it could be made: {fault or type(fault).__name__}")
+            return Published(replace(judged, outcome=failed), None)
+        outbox = self._home.outbox
+        make_folder(outbox)
+        half = outbox / f".watcher-{claim.id}.tmp"
+        write_durably(half, encoded.data)
+        return Published(judged, put_copy(half, outbox, claim, annotated_name(clean(claim.path), encoded.suffix)))
+
+    def _row(self, item: Published, reserved: Reservations) -> Finished:
+        read, outcome = item.judged.read, item.judged.outcome
+        path = clean(read.claim.path)
+        row = Finished(
+            claim=read.claim.id,
+            name=os.path.basename(path),
+            path=path,
+            group=self._routes.group_of(read.claim.path),
+            sha256=read.sha256,
+            size=read.size if read.size is not None else read.claim.fingerprint.size,
+            state=State.DONE,
+            received_at=read.taken.received_at,
+            finished_at=self._now(),
+            attempts=read.claim.attempts,
+        )
+        if isinstance(read.content, Picture):
+            row = replace(row, width=read.content.width, height=read.content.height)
+        if isinstance(outcome, Vanished):
+            return replace(row, state=State.VANISHED, reason=outcome.reason)
+        if isinstance(outcome, Failed):
+            return self._failed(row, read.claim, outcome, reserved)
+        return self._classified(row, item, outcome, reserved)
+
+    def _classified(self, row: Finished, item: Published, outcome: Classified, reserved: Reservations) -> Finished:
+        judged, claim = item.judged, item.judged.read.claim
+        row = replace(
+            row,
+            model=version_of(judged.read.taken.vision),
+            predictions=tuple(Prediction(label=label, score=score) for label, score in outcome.predictions),
+            outbox_path=self._home.relative(item.copy) if item.copy else None,
+        )
+        if judged.same_as is not None:
+            row = replace(row, state=State.DUPLICATE, reason=f"same content as {judged.same_as}")
+        match self._home.settings.intake.originals:
+            case "keep":
+                return replace(row, original_path=f"inbox: {row.path}", kept=str(claim.fingerprint))
+            case "delete":
+                return row
+        return replace(row, original_path=self._home.relative(reserved.choose(self._home.done, claim)))
+
+    def _failed(self, row: Finished, claim: Claim, outcome: Failed, reserved: Reservations) -> Finished:
+        target = reserved.choose(self._home.failed, claim)
+        make_folder(target.parent)
+        note = target.parent / (cut(target.name, 255 - len(REASON_ENDING)) + REASON_ENDING)
+        half = target.parent / f".watcher-{claim.id}.tmp"
+        write_durably(half, REASON.format(name=row.path, reason=outcome.reason).encode())
+        os.replace(half, note)
+        return replace(row, state=State.FAILED, reason=outcome.reason, original_path=self._home.relative(target))
+
+
+def version_of(vision: Vision) -> ModelVersion:
+    """What the results say of the model that made them."""
+    card = vision.package.card
+    return ModelVersion(
+        model=card.name,
+        version=card.version,
+        digest=card.digest,
+        engine=vision.engine.name,
+        review_threshold=card.review_threshold,
+        created_at=card.created_at,
+    )
+
+
+def _caption(claim: Claim, vision: Vision, outcome: Classified) -> Caption:
+    label, score = outcome.predictions[0]
+    card = vision.package.card
+    return Caption(claim=claim.id, model=card.name, version=card.version, label=label, score=score)

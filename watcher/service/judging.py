@@ -1,0 +1,78 @@
+"""From what was read to outcomes: content that was seen before is looked up, the rest goes to the model."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import TYPE_CHECKING, NamedTuple
+
+from watcher.service.finishing import version_of
+from watcher.service.work import Changed, Judged, Vanished
+from watcher.vision.outcome import Classified, Failed, Picture
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watcher.results import Database
+    from watcher.service.work import Read
+
+# Contents remembered from batches that may not be recorded yet.
+REMEMBERED = 4096
+
+
+class _Earlier(NamedTuple):
+    outcome: Classified
+    path: str
+
+
+class Judge:
+    """Classifies batches that all go to one model."""
+
+    def __init__(self, database: Database, *, reuse: bool) -> None:
+        self._database = database
+        self._reuse = reuse
+        self._recent: OrderedDict[tuple[str, str], _Earlier] = OrderedDict()
+
+    def __call__(self, batch: Sequence[Read]) -> list[Judged]:
+        """One outcome for each picture, in order. Raises DatabaseUnavailable."""
+        known = self._known(batch)
+        new: dict[str | int, Read] = {}
+        for place, read in enumerate(batch):
+            if isinstance(read.content, Picture) and read.sha256 not in known:
+                new.setdefault(read.sha256 if self._reuse and read.sha256 else place, read)
+        pixels = [read.content.pixels for read in new.values() if isinstance(read.content, Picture)]
+        outcomes = batch[0].taken.vision.classify(pixels) if pixels else []
+        fresh = {id(read): outcome for read, outcome in zip(new.values(), outcomes, strict=True)}
+        return [self._judge(read, known, fresh) for read in batch]
+
+    def _judge(self, read: Read, known: dict[str, _Earlier], fresh: dict[int, Classified]) -> Judged:
+        if isinstance(read.content, (Failed, Vanished)):
+            return Judged(read, read.content)
+        if isinstance(read.content, Changed):
+            raise TypeError("a picture that is still being written has no outcome")
+        if outcome := fresh.get(id(read)):
+            if self._reuse and read.sha256:
+                known[read.sha256] = self._remember(read, outcome)
+            return Judged(read, outcome)
+        earlier = known[read.sha256 or ""]
+        return Judged(read, earlier.outcome, same_as=earlier.path)
+
+    def _known(self, batch: Sequence[Read]) -> dict[str, _Earlier]:
+        """What this very version has said of these contents before."""
+        if not self._reuse:
+            return {}
+        vision = batch[0].taken.vision
+        contents = {read.sha256 for read in batch if isinstance(read.content, Picture) and read.sha256}
+        digest = vision.package.card.digest
+        known = {sha256: found for sha256 in contents if (found := self._recent.get((sha256, digest)))}
+        recorded = self._database.classified(contents - known.keys(), version_of(vision))
+        for sha256, row in recorded.items():
+            predictions = tuple((prediction.label, prediction.score) for prediction in row.predictions)
+            known[sha256] = _Earlier(Classified(predictions), row.path)
+        return known
+
+    def _remember(self, read: Read, outcome: Classified) -> _Earlier:
+        earlier = _Earlier(outcome, read.claim.path)
+        self._recent[read.sha256 or "", read.taken.vision.package.card.digest] = earlier
+        while len(self._recent) > REMEMBERED:
+            self._recent.popitem(last=False)
+        return earlier

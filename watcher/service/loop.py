@@ -1,0 +1,134 @@
+"""The daemon's loop: take what is whole, classify what is ready, hand it on to be finished."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import structlog
+
+from watcher.service.patience import Stopped, patiently
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from threading import Event
+
+    from watcher.intake.claims import ClaimFolder
+    from watcher.intake.inbox import Inbox
+    from watcher.service.ending import Ending
+    from watcher.service.finishing import Finisher
+    from watcher.service.judging import Judge
+    from watcher.service.reception import Reception
+    from watcher.service.work import Read
+
+log = structlog.get_logger()
+
+LONGEST_SLEEP_SECONDS = 30.0
+# A large file being copied makes an event for every write; they are answered together.
+CALM_SECONDS = 0.01
+
+
+class Loop:
+    """Drives one home. `wake` is set whenever there may be something to do; `stop` ends the loop."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        claims: ClaimFolder,
+        reception: Reception,
+        judge: Judge,
+        ending: Ending,
+        finisher: Finisher,
+        wake: Event,
+        stop: Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inbox = inbox
+        self._claims = claims
+        self._reception = reception
+        self._judge = judge
+        self._ending = ending
+        self._finisher = finisher
+        self._wake = wake
+        self._stop = stop
+        self._clock = clock
+
+    def run(self, *, once: bool) -> None:
+        """Until `stop`; with `once`, until a whole scan has found nothing left to do.
+
+        The batch in hand is finished; what was claimed and not classified goes back to the inbox.
+        """
+        try:
+            self._recover()
+            quiet_since = self._inbox.passes
+            while not self._stop.is_set():
+                if self._turn():
+                    quiet_since = self._inbox.passes
+                elif once and self._is_empty(quiet_since):
+                    break
+                elif self._reception.idle:
+                    self._sleep()
+        except Stopped:
+            log.warning("ended before everything claimed was finished; the next start goes on with it")
+        finally:
+            self._reception.close()
+            self._ending.close()
+
+    def _recover(self) -> None:
+        """Goes on with what an earlier process left in the claim folder.
+
+        A picture that was opened and not finished may be what ended that process, so it goes alone:
+        if it does so again, nothing else is in danger.
+        """
+        left = self._claims.recover()
+        if left:
+            log.info("going on with what was left in the claim folder", pictures=len(left))
+        unfinished = patiently(lambda: self._finisher.put_away_recorded(left), "going on with old claims", self._stop)
+        for claim in unfinished:
+            if self._stop.is_set():
+                return
+            self._reception.admit(claim)
+            if claim.attempts:
+                while not self._reception.idle:
+                    self._judge_batch(self._reception.batch())
+                self._ending.drain()
+
+    def _turn(self) -> bool:
+        """One round; whether there was anything to do."""
+        self._take()
+        batch = self._reception.batch()
+        self._judge_batch(batch, read_on=True)
+        return bool(batch)
+
+    def _take(self) -> None:
+        gone = patiently(lambda: self._reception.take(self._clock()), "reading the inbox", self._stop)
+        if gone:
+            patiently(lambda: self._finisher.taken_back(gone), "writing to the database", self._stop)
+
+    def _judge_batch(self, batch: list[Read], *, read_on: bool = False) -> None:
+        if not batch:
+            return
+        try:
+            if read_on:  # the next batch is decoded while this one is classified
+                self._take()
+            judged = patiently(lambda: self._judge(batch), "reading the database", self._stop)
+        except BaseException:
+            for read in batch:
+                self._reception.put_back(read)
+            raise
+        self._ending.put(judged)
+
+    def _is_empty(self, passes: int) -> bool:
+        """Whether nothing is left, and a scan since `passes` has seen so."""
+        if not (self._reception.idle and self._ending.idle and self._inbox.idle):
+            return False
+        if self._inbox.passes > passes:
+            return True
+        self._inbox.scan_soon()
+        return False
+
+    def _sleep(self) -> None:
+        seconds = self._inbox.next_look() - self._clock()
+        if self._wake.wait(min(max(seconds, 0.0), LONGEST_SLEEP_SECONDS)):
+            self._stop.wait(CALM_SECONDS)
+            self._wake.clear()

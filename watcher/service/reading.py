@@ -1,0 +1,105 @@
+"""From a claim to pixels: the file is opened once, hashed and decoded from the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from typing import TYPE_CHECKING
+
+import structlog
+
+from watcher.intake.arrivals import Fingerprint
+from watcher.service.work import Changed, Read, Vanished
+from watcher.vision.decode import pixels_of
+from watcher.vision.outcome import Failed, Picture
+
+log = structlog.get_logger()
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from watcher.intake.claims import ClaimFolder
+    from watcher.service.work import Taken
+
+# A picture of the most pixels, four channels of 16 bits, not compressed, and room for metadata.
+BYTES_PER_PIXEL = 8
+METADATA_BYTES = 64_000_000
+
+GONE = "it disappeared from the claim folder before it could be read"
+
+
+class PixelBudget:
+    """How many pixels may be decoded at a time: a batch of huge scans must not fill the memory.
+
+    A picture that alone is larger than the budget is let in when nothing else is.
+    """
+
+    def __init__(self, pixels: int) -> None:
+        self._pixels = pixels
+        self._used = 0
+        self._freed = threading.Condition()
+
+    def acquire(self, pixels: int) -> None:
+        with self._freed:
+            self._freed.wait_for(lambda: self._used == 0 or self._used + pixels <= self._pixels)
+            self._used += pixels
+
+    def release(self, pixels: int) -> None:
+        with self._freed:
+            self._used -= pixels
+            self._freed.notify_all()
+
+
+class Reader:
+    """Reads claimed pictures, in any thread."""
+
+    def __init__(self, claims: ClaimFolder, budget: PixelBudget, max_megapixels: float) -> None:
+        self._claims = claims
+        self._budget = budget
+        self._max_pixels = int(max_megapixels * 1e6)
+        self._max_bytes = int(max_megapixels * 1e6 * BYTES_PER_PIXEL) + METADATA_BYTES
+
+    def read(self, taken: Taken) -> Read:
+        """The attempt is counted on disk before the file is opened. A picture's fault is a value."""
+        claim = taken.claim
+        try:
+            claim = self._claims.attempt(claim)
+            data = self._bytes(self._claims.file(claim), claim.fingerprint)
+        except (FileNotFoundError, NotADirectoryError):
+            return Read(taken, claim, Vanished(GONE))
+        except PermissionError as fault:
+            return Read(taken, claim, Failed(f"Watcher may not read the file: {fault.strerror}"))
+        except OSError as fault:
+            log.warning("a picture could not be read; it goes back to wait", path=claim.path, reason=str(fault))
+            return Read(taken, claim, Changed())
+        if not isinstance(data, bytes):
+            return Read(taken, claim, data)
+        sha256 = hashlib.sha256(data).hexdigest()
+        pixels = pixels_of(data)
+        if pixels > self._max_pixels:  # `decode` refuses it before it takes any memory
+            pixels = 0
+        self._budget.acquire(pixels)
+        content: Picture | Failed | None = None
+        try:
+            content = taken.vision.decode(data)
+        finally:
+            if not isinstance(content, Picture):
+                self._budget.release(pixels)
+        return Read(taken, claim, content, sha256, len(data))
+
+    def forget(self, read: Read) -> None:
+        """To be called when a picture's pixels are no longer needed."""
+        if isinstance(read.content, Picture):
+            self._budget.release(read.content.width * read.content.height)
+
+    def _bytes(self, path: Path, settled: Fingerprint) -> bytes | Changed | Failed:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(handle, "rb", closefd=True) as file:
+            if settled.size > self._max_bytes:
+                return Failed(
+                    f"the file has {settled.size / 1e6:.0f} MB; at most {self._max_bytes / 1e6:.0f} MB are read"
+                )
+            data = file.read(settled.size + 1)
+            same = Fingerprint.of(os.fstat(handle)) == settled and len(data) == settled.size
+        return data if same else Changed()

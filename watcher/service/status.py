@@ -1,0 +1,148 @@
+"""What a home is doing: every picture counted once, everything left alone explained."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from watcher.errors import HomeError
+from watcher.intake.arrivals import LeftAlone
+from watcher.intake.claims import ClaimFolder
+from watcher.intake.names import clean
+from watcher.intake.scan import scan
+from watcher.models.registry import Registry
+from watcher.results import Database, NoDatabase, State
+from watcher.service.lock import holder
+from watcher.service.routes import Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from watcher.home import Home
+    from watcher.intake.arrivals import Seen
+
+CHUNK = 500
+MOST_EXPLAINED = 100
+TRIES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ModelWait:
+    """Pictures that wait for a model, and what to do about it."""
+
+    model: str
+    pictures: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A home at one moment. `total` is the sum of the seven states before it."""
+
+    waiting: int
+    claimed: int
+    done: int
+    failed: int
+    duplicate: int
+    vanished: int
+    superseded: int
+    total: int
+    daemon: str | None
+    models_missing: tuple[ModelWait, ...]
+    left_alone: int
+    left_alone_first: tuple[LeftAlone, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    pictures: int
+    by_missing_model: dict[str, int]
+    left_alone: int
+    left_alone_first: tuple[LeftAlone, ...]
+
+
+def status(home: Home) -> Status:
+    """Counts the inbox, the claim folder and the database.
+
+    A picture on its way between them could be counted twice or not at all, so it looks again until
+    nothing moved meanwhile, a few times. Raises HomeError if the inbox is not there, and what opening
+    the database may raise.
+    """
+    routes = Routes(home.settings.models, Registry(home.models))
+    database = _open(home)
+    try:
+        for _ in range(TRIES):
+            rows, claimed = _settled(home, database)
+            waiting = _waiting(home, routes, database)
+            if (rows, claimed) == _settled(home, database):
+                break
+    finally:
+        if database:
+            database.close()
+    counts = {state.value: rows[state] for state in State}
+    obstacles = routes.obstacles()
+    return Status(
+        waiting=waiting.pictures,
+        claimed=len(claimed),
+        **counts,
+        total=waiting.pictures + len(claimed) + sum(counts.values()),
+        daemon=holder(home.lock),
+        models_missing=tuple(
+            ModelWait(model, waiting.by_missing_model.get(model, 0), reason)
+            for model, reason in obstacles.items()
+            if model in waiting.by_missing_model or model == home.settings.models.default
+        ),
+        left_alone=waiting.left_alone,
+        left_alone_first=waiting.left_alone_first,
+    )
+
+
+def _open(home: Home) -> Database | None:
+    try:
+        return Database.open(home.settings.database.url, home.root, readonly=True)
+    except NoDatabase:
+        return None
+
+
+def _settled(home: Home, database: Database | None) -> tuple[dict[State, int], frozenset[str]]:
+    """The rows, and the claims that have none yet."""
+    ids = ClaimFolder(home.inbox, "").ids()
+    if database is None:
+        return dict.fromkeys(State, 0), frozenset(ids)
+    recorded = database.recorded(ids).keys()
+    return database.counts(), frozenset(ids) - recorded
+
+
+def _waiting(home: Home, routes: Routes, database: Database | None) -> _Waiting:
+    absent = routes.obstacles()
+    pictures, left = 0, 0
+    first: list[LeftAlone] = []
+    missing: dict[str, int] = {}
+    for chunk in _chunks(home):
+        alone = [item for item in chunk if isinstance(item, LeftAlone)]
+        left += len(alone)
+        first += alone[: MOST_EXPLAINED - len(first)]
+        for seen in _not_kept([item for item in chunk if not isinstance(item, LeftAlone)], database):
+            pictures += 1
+            if (model := routes.model_of(seen.path)) in absent:
+                missing[model] = missing.get(model, 0) + 1
+    explained = tuple(LeftAlone(clean(item.path), item.reason) for item in first)
+    return _Waiting(pictures, missing, left, explained)
+
+
+def _not_kept(pictures: list[Seen], database: Database | None) -> list[Seen]:
+    """Without the originals that stay in the inbox although they are done."""
+    if database is None or not pictures:
+        return pictures
+    kept = database.kept(clean(seen.path) for seen in pictures)
+    return [seen for seen in pictures if str(seen.fingerprint) not in kept.get(clean(seen.path), ())]
+
+
+def _chunks(home: Home) -> Iterator[list[Any]]:
+    found = scan(home.inbox)
+    try:
+        while chunk := list(islice(found, CHUNK)):
+            yield chunk
+    except OSError as fault:
+        raise HomeError(f"the inbox {home.inbox} cannot be read: {fault.strerror}; is its share mounted?") from fault
