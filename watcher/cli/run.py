@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -40,14 +41,22 @@ def run(ctx: click.Context, once: bool) -> None:
 
 
 def _run(home: Home, *, once: bool, report: Any) -> None:
+    stop = Event()
+    wake = Event()
+
+    def end(*_: object) -> None:
+        stop.set()
+        wake.set()
+
+    # Before TensorFlow is imported, which takes seconds: a signal that comes meanwhile is heeded, too.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
+
     from watcher.models.package import require_backend
     from watcher.service.daemon import Daemon
 
     require_backend()
-    daemon = Daemon(home, report)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: daemon.stop())
-    daemon.run(once=once)
+    Daemon(home, report, wake, stop).run(once=once)
 
 
 def _with_progress(home: Home) -> None:

@@ -1,8 +1,9 @@
 """The claim folder: the pictures in work, each moved there by one atomic rename.
 
-`inbox/.watcher/OWNER.ID.ATTEMPTS/slide-12/cell_3.png` says all that a restart needs: whose the
+`inbox/.watcher/OWNER.ID.ATTEMPTS.slide-12%2Fcell_3.png` says all that a restart needs: whose the
 picture is, under which id it is recorded, how often it was opened, and where it came from. So after
-a crash the claim folder alone tells what is left to do.
+a crash the claim folder alone tells what is left to do. A path too long for one name stands in
+folders of its own below `OWNER.ID.ATTEMPTS`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from typing import TYPE_CHECKING
 
 from watcher.intake.arrivals import Claim, Fingerprint, Seen
 from watcher.intake.moves import move_new
-from watcher.intake.names import tagged
-from watcher.intake.scan import look
+from watcher.intake.names import LONGEST, tagged
 from watcher.intake.writers import is_being_written
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FOLDER = ".watcher"
-_ENTRY = re.compile(r"(?P<owner>[a-z2-7]+)\.(?P<id>[a-z2-7]{16})\.(?P<attempts>\d+)")
+_ENTRY = re.compile(r"(?P<owner>[a-z2-7]+)\.(?P<id>[a-z2-7]{16})\.(?P<attempts>\d+)(?:\.(?P<path>.+))?", re.DOTALL)
 
 
 def new_id() -> str:
@@ -52,7 +52,8 @@ class ClaimFolder:
 
     def file(self, claim: Claim) -> Path:
         """Where a claimed picture stands."""
-        return self._folder(claim) / claim.path
+        name = self._one_name(claim)
+        return self._root / name if name else self._root / self._prefix(claim) / claim.path
 
     def claim(self, seen: Seen) -> Claim | None:
         """Takes the picture; None if it is still being written, changed after all, or is gone.
@@ -63,29 +64,24 @@ class ClaimFolder:
             return None
         claim = Claim(new_id(), seen.path, seen.fingerprint)
         target = self.file(claim)
-        target.parent.mkdir(parents=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
         try:
             os.rename(self._inbox / seen.path, target)
         except (FileNotFoundError, NotADirectoryError):
-            self.remove_folder(claim)
+            self.clear(claim)
             return None
         except OSError:
-            self.remove_folder(claim)
+            self.clear(claim)
             raise
-        if not self.is_unchanged(claim):
+        if fingerprint_of(target) != seen.fingerprint:
             self.put_back(claim)
             return None
         return claim
 
-    def is_unchanged(self, claim: Claim) -> bool:
-        """Whether the claimed file is still the one that had settled: its writer may hold it open."""
-        now = look(self._folder(claim), claim.path)
-        return now is not None and now.fingerprint == claim.fingerprint
-
     def attempt(self, claim: Claim) -> Claim:
         """Counts, on disk, that the picture is about to be opened."""
         tried = claim.tried()
-        os.rename(self._folder(claim), self._folder(tried))
+        os.rename(self._entry(claim), self._entry(tried))
         return tried
 
     def put_back(self, claim: Claim) -> None:
@@ -96,12 +92,11 @@ class ClaimFolder:
             with suppress(FileExistsError):
                 move_new(self.file(claim), target)
                 break
-        self.remove_folder(claim)
+        self.clear(claim)
 
-    def remove_folder(self, claim: Claim) -> None:
-        """Removes the claim's folders, which stay if anything is still in them."""
-        folder = self._folder(claim)
-        path = (folder / claim.path).parent
+    def clear(self, claim: Claim) -> None:
+        """Removes the folders that a long path needed, unless something is still in them."""
+        path = self.file(claim).parent
         with suppress(OSError):
             while path != self._root:
                 path.rmdir()
@@ -113,37 +108,50 @@ class ClaimFolder:
 
     def ids(self) -> list[str]:
         """The ids of all claims in the inbox that hold a picture, whoever owns them."""
-        return [entry["id"] for entry, _ in self._entries() if self._picture(entry) is not None]
+        return [entry["id"] for entry in self._entries() if self._path(entry) is not None]
 
     def _left(self) -> Iterator[Claim]:
-        for entry, folder in list(self._entries()):
+        for entry in list(self._entries()):
             if entry["owner"] != self._owner:
                 continue
-            path = self._picture(entry)
-            if path is not None and (seen := look(folder, path)):
-                yield Claim(entry["id"], path, seen.fingerprint, int(entry["attempts"]))
-            elif path is None:
-                _remove_empty(folder)
+            path = self._path(entry)
+            if path is None:
+                _remove_empty(self._root / entry[0])
+                continue
+            inside = entry[0] if entry["path"] else os.path.join(entry[0], path)
+            if fingerprint := fingerprint_of(self._root / inside):
+                yield Claim(entry["id"], path, fingerprint, int(entry["attempts"]))
 
-    def _entries(self) -> Iterator[tuple[re.Match[str], Path]]:
+    def _entries(self) -> Iterator[re.Match[str]]:
         try:
             names = os.listdir(self._root)
         except FileNotFoundError:
             return
-        for name in names:
-            if entry := _ENTRY.fullmatch(name):
-                yield entry, self._root / name
+        yield from filter(None, map(_ENTRY.fullmatch, names))
 
-    def _picture(self, entry: re.Match[str]) -> str | None:
-        """The path, below its claim's folder, of the file that an entry holds."""
+    def _path(self, entry: re.Match[str]) -> str | None:
+        """Where the picture that an entry holds came from; None for one that holds none."""
+        if entry["path"]:
+            path = entry["path"].replace("%2F", "/").replace("%25", "%")
+            # Whoever can write here must not have files moved to anywhere else.
+            return None if {"", ".", ".."} & set(path.split("/")) else path
         folder = self._root / entry[0]
         for parent, _, files in os.walk(folder):
             if files:
                 return os.path.relpath(os.path.join(parent, files[0]), folder)
         return None
 
-    def _folder(self, claim: Claim) -> Path:
-        return self._root / f"{self._owner}.{claim.id}.{claim.attempts}"
+    def _entry(self, claim: Claim) -> Path:
+        """The one file or folder that is renamed when an attempt is counted."""
+        return self._root / (self._one_name(claim) or self._prefix(claim))
+
+    def _one_name(self, claim: Claim) -> str | None:
+        """The name that says everything, if it is short enough, with room for attempts of two digits."""
+        name = f"{self._prefix(claim)}.{claim.path.replace('%', '%25').replace('/', '%2F')}"
+        return name if len(os.fsencode(name)) < LONGEST else None
+
+    def _prefix(self, claim: Claim) -> str:
+        return f"{self._owner}.{claim.id}.{claim.attempts}"
 
 
 def _remove_empty(folder: Path) -> None:

@@ -51,20 +51,21 @@ def utc() -> datetime:
 
 
 class Daemon:
-    """One run of the daemon for a home. `stop` may be called from a signal handler or another thread."""
+    """One run of the daemon for a home. Whoever sets `stop`, and then `wake`, ends it after the batch in hand."""
 
-    def __init__(self, home: Home, report: Callable[[Sequence[Finished]], None]) -> None:
+    def __init__(
+        self,
+        home: Home,
+        report: Callable[[Sequence[Finished]], None],
+        wake: threading.Event,
+        stop: threading.Event,
+    ) -> None:
         self.home = home
         self.registry = Registry(home.models)
         self.routes = Routes(home.settings.models, self.registry)
         self._report = report
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-
-    def stop(self) -> None:
-        """Ends the loop after the batch in hand."""
-        self._stop.set()
-        self._wake.set()
+        self._wake = wake
+        self._stop = stop
 
     def run(self, *, once: bool) -> None:
         """Watches until `stop`, or with `once` until the inbox is empty.

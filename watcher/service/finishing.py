@@ -99,7 +99,7 @@ class Finisher:
         else:
             with suppress(FileNotFoundError):
                 file.unlink()
-        self._claims.remove_folder(claim)
+        self._claims.clear(claim)
 
     def put_away_recorded(self, claims: Sequence[Claim]) -> list[Claim]:
         """Releases those claims whose rows an earlier process had committed; the others come back."""

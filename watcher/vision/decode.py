@@ -14,7 +14,6 @@ from PIL import (
     ImageCms,
     ImageOps,
     JpegImagePlugin,
-    MpoImagePlugin,
     PngImagePlugin,
     TiffImagePlugin,
     UnidentifiedImageError,
@@ -29,12 +28,11 @@ if TYPE_CHECKING:
     from watcher.models.package import Card
 
 # The plugins that may see a stranger's bytes; none starts another program or opens the network.
-# MPO is how Pillow calls a JPEG with more pictures behind the first, as phones write them.
+# A JPEG with more pictures behind the first, as phones write them (MPO), comes in as JPEG.
 FORMATS = tuple(
     plugin.format
     for plugin in (
         JpegImagePlugin.JpegImageFile,
-        MpoImagePlugin.MpoImageFile,
         PngImagePlugin.PngImageFile,
         WebPImagePlugin.WebPImageFile,
         TiffImagePlugin.TiffImageFile,
