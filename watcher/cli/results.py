@@ -43,7 +43,7 @@ def results(
 
     Example: `watcher results --label "giant panda" --min-score 0.9 --format csv`
     """
-    from watcher.results import Database, Filter, State, find
+    from watcher.results import Database, Filter, NoDatabase, State, find
     from watcher.results.queries import COLUMNS
 
     home = the_home(ctx)
@@ -60,8 +60,12 @@ def results(
         until=_time(until, "--until"),
         limit=limit,
     )
-    with Database.open(home.settings.database.url, home.root, readonly=True) as database:
-        rows = [dataclasses.asdict(row) for row in find(database, wanted)]
+    try:
+        with Database.open(home.settings.database.url, home.root, readonly=True) as database:
+            rows = [dataclasses.asdict(row) for row in find(database, wanted)]
+    except NoDatabase as fault:  # a home that has not run yet: there is nothing, which is no fault
+        click.echo(f"watcher: {fault}", err=True)
+        rows = []
     print_rows(rows, form, COLUMNS, TABLE)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import time
@@ -43,6 +44,7 @@ class Inbox:
         self._wanted = wanted
         self._rescan_seconds = rescan_seconds
         self._hints = hints
+        self._device = os.stat(root).st_dev
         self._scanning: Iterator[Seen | LeftAlone] | None = None
         self._scan_started = 0.0
         self._scan_cost = 0.0
@@ -106,8 +108,7 @@ class Inbox:
 
     def _scan(self, now: float) -> Iterator[Gone]:
         if self._scanning is None and now >= self._next_scan:
-            if not (self._root / FOLDER).is_dir():
-                raise FileNotFoundError(2, "the inbox is not there (is its share mounted?)", str(self._root))
+            self._check_presence()
             self._scanning, self._scan_started, self._scan_cost = scan(self._root), now, 0.0
         if self._scanning is None:
             return
@@ -123,6 +124,14 @@ class Inbox:
             self._next_scan = now + self._pause()
             self.passes += 1
             yield from self._declare_gone()
+
+    def _check_presence(self) -> None:
+        """An empty mount point is no empty inbox: it lacks our claim folder and lies on another device."""
+        if (self._root / FOLDER).is_dir():
+            return
+        if os.stat(self._root).st_dev != self._device:
+            raise FileNotFoundError(errno.ENOENT, "the inbox is not there; is its share mounted?", str(self._root))
+        (self._root / FOLDER).mkdir()  # somebody tidied it away
 
     def _pause(self) -> float:
         """Until the next scan. Where no events come, scans follow each other, at a twentieth of the time."""

@@ -80,6 +80,7 @@ class Daemon:
             if once:
                 self._fetch_missing()
             else:
+                bench.vision(self.home.settings.models.default)  # the first picture need not wait for it
                 threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
             log.info("watching", inbox=str(self.home.inbox), default_model=self.home.settings.models.default)
             loop.run(once=once)
