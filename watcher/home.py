@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from itertools import permutations
 from pathlib import Path
 
 from watcher.errors import HomeError
-from watcher.settings import Settings, SettingsError, commented, load
+from watcher.settings import Settings, commented, load
 
 SETTINGS = "watcher.toml"
 
@@ -55,8 +54,8 @@ class Home:
 
 def find(given: Path | None) -> Path:
     """The home's folder: `--home`, else `$WATCHER_HOME`, else the current folder. Absolute; may not exist."""
-    chosen = given or Path(os.environ.get("WATCHER_HOME") or ".")
-    return Path(os.path.abspath(chosen.expanduser()))
+    chosen = given or os.environ.get("WATCHER_HOME") or "."
+    return Path(os.path.abspath(os.path.expanduser(chosen)))
 
 
 def exists(root: Path) -> bool:
@@ -73,9 +72,7 @@ def open_home(root: Path) -> Home:
             f"no Watcher home in {root}: make one with `watcher init`, "
             "or say where it is with --home DIR or WATCHER_HOME"
         )
-    home = Home(root, load(root / SETTINGS))
-    _check_folders(home)
-    return home
+    return Home(root, load(root / SETTINGS))
 
 
 def make_home(root: Path, settings: Settings | None = None) -> list[Path]:
@@ -100,18 +97,3 @@ def make_home(root: Path, settings: Settings | None = None) -> list[Path]:
     except OSError as fault:
         raise HomeError(f"cannot make a home in {root}: {fault.filename or ''}: {fault.strerror}") from fault
     return made
-
-
-def _check_folders(home: Home) -> None:
-    """Output inside the inbox would be taken for new pictures, without end."""
-    names = home.settings.folders.model_dump()
-    faults = []
-    for (name, _), (other, _) in permutations(names.items(), 2):
-        inner = Path(os.path.abspath(home.root / names[name]))
-        outer = Path(os.path.abspath(home.root / names[other]))
-        if inner == outer and name < other:
-            faults.append(f"folders.{name} and folders.{other} are the same folder, {inner}: give each its own")
-        elif inner != outer and outer in inner.parents and (other == "inbox" or name == "inbox"):
-            faults.append(f"folders.{name} lies inside folders.{other}, {outer}: move it out of there")
-    if faults:
-        raise SettingsError(f"{home.root / SETTINGS}: {fault}" for fault in faults)

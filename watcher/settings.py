@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import difflib
 import json
+import os
+import re
 import tomllib
+from contextlib import suppress
+from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -13,15 +18,21 @@ from watcher.errors import WatcherError
 from watcher.toml_lines import line_of, lines_of_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
     from pydantic_core import ErrorDetails
+
+    # Where in the settings, and what is wrong there.
+    _Fault = tuple[tuple[str | int, ...], str]
 
 # A model's name is a folder's name on every file system, so it is kept to what all of them allow.
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 RouteName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,254}$")]
 FolderName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
+
+
+# How much of a wrong value is repeated.
+LONGEST_ECHO = 80
 
 
 class SettingsError(WatcherError):
@@ -135,39 +146,86 @@ def load(path: Path) -> Settings:
 
     Raises SettingsError with one line `FILE:LINE: key: what is wrong` for every fault, all at once.
     """
+    text = _text(path)
+    values = _values(path, text)
+    faults: list[_Fault] = []
     try:
-        text = path.read_bytes().decode("utf-8-sig")  # editors on Windows shares write a byte order mark
+        settings = Settings.model_validate(values)
+    except ValidationError as invalid:
+        faults += [(fault["loc"], _sentence(fault)) for fault in invalid.errors()]
+    with suppress(ValidationError):  # which then is among the faults already
+        faults += _misplaced(Folders.model_validate(values.get("folders", {})), path.parent)
+    if faults:
+        lines = lines_of_keys(text)
+        found = sorted((line_of(lines, location), sentence) for location, sentence in faults)
+        raise SettingsError(f"{path}:{line}: {sentence}" for line, sentence in found)
+    return settings
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")  # editors on Windows shares write a byte order mark
     except UnicodeDecodeError as fault:
         line = fault.object[: fault.start].count(b"\n") + 1
         raise SettingsError([f"{path}:{line}: not UTF-8 text; save the file as UTF-8"]) from None
     except OSError as fault:
         raise SettingsError([f"{path}: cannot be read: {fault.strerror}"]) from None
+
+
+def _values(path: Path, text: str) -> dict[str, Any]:
     try:
-        values = tomllib.loads(text)
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        message = str(fault)
-        line = int(message.partition("at line ")[2].partition(",")[0] or text.count("\n") + 1)
-        raise SettingsError([f"{path}:{line}: not TOML: {message}"]) from None
-    try:
-        return Settings.model_validate(values)
-    except ValidationError as invalid:
-        lines = lines_of_keys(text)
-        faults = sorted((line_of(lines, fault["loc"]), _sentence(fault)) for fault in invalid.errors())
-        raise SettingsError(f"{path}:{line}: {sentence}" for line, sentence in faults) from None
+        said = re.search(r"\(at line (\d+), column \d+\)$", str(fault))
+        line = int(said[1]) if said else text.rstrip().count("\n") + 1
+        raise SettingsError([f"{path}:{line}: not TOML: {fault}"]) from None
+    except (ValueError, RecursionError):
+        raise SettingsError([f"{path}:1: not TOML: a number is too long, or brackets are nested too deeply"]) from None
+
+
+def _misplaced(folders: Folders, root: Path) -> Iterator[_Fault]:
+    """Output inside the inbox would be taken for new pictures, without end; two kinds in one folder would mix."""
+    places = {name: Path(os.path.realpath(root / folder)) for name, folder in folders.model_dump().items()}
+    for one, other in combinations(places, 2):
+        inner, outer = (one, other) if places[other] in places[one].parents else (other, one)
+        location = ("folders", inner if inner in folders.model_fields_set else outer)
+        if places[one] == places[other]:
+            yield location, f"folders.{one} and folders.{other} are the same folder, {places[one]}: give each its own"
+        elif places[outer] in places[inner].parents and "inbox" in (one, other):
+            yield location, f"folders.{inner} lies inside folders.{outer}, {places[outer]}: move it out of there"
 
 
 def _sentence(fault: ErrorDetails) -> str:
     """One fault, as a person who edits the file would want it said."""
     location = [str(part) for part in fault["loc"] if part != "[key]"]
-    key = ".".join(location)
+    key = ".".join(map(_key, location))
     if fault["type"] == "extra_forbidden":
         close = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         return f"{key}: there is no such setting{hint}"
-    expected = fault["msg"].removeprefix("Input should be ")
+    return f"{key}: should be {_expected(fault)}, not {_said(fault['input'])}"
+
+
+def _expected(fault: ErrorDetails) -> str:
+    if fault["type"] in ("model_type", "dict_type"):
+        return "a table"
+    if fault["type"] == "string_too_short":
+        return "a text that is not empty"
     if fault["type"] == "string_pattern_mismatch":
-        expected = "lower-case letters, digits, '.', '_' and '-'" if "default" in key or "routes" in key else "a name"
-    return f"{key}: should be {expected}, not {json.dumps(fault['input'], ensure_ascii=False, default=str)}"
+        if fault["loc"][-1] == "[key]":
+            return "a folder's name: without slashes, not empty, and no dot at its beginning"
+        if fault["loc"][0] == "models":
+            return "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
+        return "a folder's name"
+    return fault["msg"].removeprefix("Input should be ").replace("False", "false")
+
+
+def _said(value: object) -> str:
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except ValueError:
+        return "so large a number"
+    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}…"
 
 
 def _keys_beside(location: list[str]) -> list[str]:
@@ -183,22 +241,25 @@ def commented(settings: Settings | None = None) -> str:
     """A `watcher.toml` that says every setting with its meaning, made from the settings themselves."""
     settings = settings or Settings()
     out = ["# Watcher's settings. Every line shows its default; delete what you do not change.\n"]
-    for name, field in Settings.model_fields.items():
+    for name in Settings.model_fields:
         section: _Section = getattr(settings, name)
         out.append(f"\n# {(type(section).__doc__ or '').strip()}\n[{name}]\n")
         tables = ""
         for key, entry in type(section).model_fields.items():
             value = getattr(section, key)
             if isinstance(value, dict):
-                rows = "".join(f"{json.dumps(k) if not k.isalnum() else k} = {_toml(v)}\n" for k, v in value.items())
+                rows = "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in value.items())
                 tables += f"\n# {entry.description}\n[{name}.{key}]\n{rows}"
             else:
                 out.append(f"{key} = {_toml(value)}".ljust(32) + f"  # {entry.description}\n")
         out.append(tables)
-        del field
     return "".join(out)
 
 
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
+
+
 def _toml(value: object) -> str:
-    # Basic strings, numbers and booleans are written alike in TOML and JSON.
-    return json.dumps(value, ensure_ascii=False)
+    # Strings, numbers and booleans are written alike in TOML and JSON, but for DEL.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -55,7 +55,14 @@ def list_models(ctx: click.Context, form: str) -> None:
 
     Example: `watcher models list --format json`
     """
-    rows = [_summary(package, live=live) for package, live in _registry(ctx).all()]
+    from watcher.errors import ModelError
+
+    rows = []
+    for found in _registry(ctx).all():
+        if isinstance(found, ModelError):
+            click.echo(f"watcher: {found}", err=True)
+        else:
+            rows.append(_summary(found[0], live=found[1]))
     columns = ("model", "version", "current", "labels", "input", "base", "weights", "created_at")
     print_rows(rows, form, columns)
 
@@ -83,7 +90,7 @@ def show(ctx: click.Context, name: str, form: str) -> None:
         "input": f"RGB, {card.input_size[0]} x {card.input_size[1]}, by {card.resize} ({card.crop_share:g})",
         "base": card.base,
         "weights": card.weights,
-        "checked": "the download's checksum is right" if card.verified else "weights unverified",
+        "checked": "weights as published" if card.verified else "weights unverified",
         "digest": card.digest,
         "saved with": ", ".join(f"{name} {version}" for name, version in card.libraries.items()),
         "created at": card.created_at.isoformat(timespec="seconds"),
@@ -114,7 +121,9 @@ def fetch(ctx: click.Context, name: str) -> None:
 @click.argument("name")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option(
-    "--labels", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="One label a line, in order."
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="One label a line, in the order of the outputs; for a single sigmoid, the label that 0 stands for comes first.",
 )
 @click.option(
     "--preprocess",

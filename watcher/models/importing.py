@@ -46,10 +46,13 @@ def import_model(
     if (path / CARD).is_file():
         package = read(path)
         kept = package.card.model_dump(exclude={"name", "version", "digest", "libraries", "created_at"})
-        return registry.install(name, load(package), kept, now)
+        # What its card says of its weights was checked elsewhere, by whoever made it.
+        return registry.install(name, load(package), kept | {"verified": False}, now)
     if path.is_dir():
         raise ModelError(f"{path} is a folder without {CARD}: give a model package, a .keras file or weights")
-    if path.suffix == ".keras" or zipfile.is_zipfile(path):
+    if path.suffix != ".keras" and zipfile.is_zipfile(path):
+        raise ModelError(f"{path} may be a .keras model under another name: rename it to end in .keras")
+    if path.suffix == ".keras":
         model = _as_classifier(path, with_preprocessing(_one_input(path, load_keras(path)), preprocess))
         card = _card_of(path, model, labels, preprocess, resize)
         return registry.install(name, model, card, now)
@@ -75,15 +78,16 @@ def _card_of(path: Path, model: keras.Model, labels: Path | None, preprocess: Mo
 
 def _one_input(path: Path, model: keras.Model) -> keras.Model:
     shape = getattr(model, "input_shape", None)
-    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != 3 or None in shape[1:]:
+    if not isinstance(shape, tuple) or len(shape) != 4 or shape[3] != 3 or None in shape[1:] or shape[0]:
         raise ModelError(
-            f"{path}: its input is {shape}, but Watcher gives [batch, height, width, 3] with a fixed height and width"
+            f"{path}: its input is {shape}, but Watcher gives (None, height, width, 3): "
+            "batches of any size, with a fixed height and width"
         )
     return model
 
 
 def _as_classifier(path: Path, model: keras.Model) -> keras.Model:
-    """The model with one probability for each label; a single sigmoid becomes two. Tried on noise."""
+    """The model with one probability for each label; a single sigmoid p becomes 1 - p, p. Tried on noise."""
     keras = import_keras()
     shape = model.output_shape
     if not isinstance(shape, tuple) or len(shape) != 2:
@@ -116,4 +120,7 @@ def _labels(path: Path, count: int, given: Path | None) -> tuple[str, ...]:
         raise ModelError(f"{given}: cannot be read as text: {first_line(fault)}") from fault
     if len(labels) != count or len(set(labels)) != count:
         raise ModelError(f"{given} has {len(set(labels))} different labels, but {path} tells {count} apart")
+    for label in labels:
+        if "/" in label or label in {".", ".."}:  # labels name folders: people put pictures there
+            raise ModelError(f"{given}: the label {label!r} cannot be a folder's name: do without '/'")
     return labels

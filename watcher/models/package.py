@@ -8,6 +8,7 @@ import importlib
 import importlib.util
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,18 +74,24 @@ def read(folder: Path) -> Package:
         return Package(folder, Card.model_validate_json(text))
     except OSError as fault:
         raise ModelError(f"{folder / CARD}: cannot be read: {fault.strerror}") from fault
+    except UnicodeDecodeError as fault:
+        raise ModelError(f"{folder / CARD}: not a model's card: it is not text") from fault
     except ValidationError as fault:
-        first = fault.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise ModelError(f"{folder / CARD}: not a model's card: {where}: {first['msg']}") from fault
+        raise ModelError(f"{folder / CARD}: not a model's card: {_first(fault)}") from fault
 
 
 def write(folder: Path, model: keras.Model, card: dict[str, Any], now: datetime) -> Package:
-    """Saves a model and its card into `folder`, which is made; digest and library versions are added."""
+    """Saves a model and its card into `folder`, which is made; digest and library versions are added.
+
+    Raises ModelError if the card says what no card may.
+    """
     folder.mkdir(parents=True)
     path = folder / MODEL
     model.save(path)
-    full = Card(**card, digest=digest_of(path), libraries=libraries(), created_at=now)
+    try:
+        full = Card(**card, digest=digest_of(path), libraries=libraries(), created_at=now)
+    except ValidationError as fault:
+        raise ModelError(f"the model cannot be stored: {_first(fault)}") from fault
     (folder / CARD).write_text(full.model_dump_json(indent=1) + "\n", "utf-8")
     return Package(folder, full)
 
@@ -92,7 +99,7 @@ def write(folder: Path, model: keras.Model, card: dict[str, Any], now: datetime)
 def load(package: Package) -> keras.Model:
     """The Keras model of a package, in safe mode: no code out of the file is run.
 
-    Raises ModelError if the file is not the one that the card describes.
+    Raises ModelError if it is not the one that the card describes.
     """
     path = package.folder / MODEL
     try:
@@ -104,7 +111,14 @@ def load(package: Package) -> keras.Model:
             f"{package.id}: {path} was changed since it was stored (its digest is {digest[:12]}…, "
             f"not {package.card.digest[:12]}…); fetch or import the model again"
         )
-    return load_keras(path)
+    model = load_keras(path)
+    card = package.card
+    if (model.input_shape, model.output_shape) != ((None, *card.input_size, 3), (None, len(card.labels))):
+        raise ModelError(
+            f"{package.folder / CARD}: tells of {len(card.labels)} labels and an input of {card.input_size}, but the "
+            f"model has the input {model.input_shape} and the output {model.output_shape}"
+        )
+    return model
 
 
 def load_keras(path: Path) -> keras.Model:
@@ -113,7 +127,16 @@ def load_keras(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as fault:  # Keras raises whatever the file's faults happen to hit
-        raise ModelError(f"{path}: Keras refuses it: {first_line(fault)}") from fault
+        raise ModelError(f"{path}: {_refusal(str(fault)) or f'Keras refuses it: {first_line(fault)}'}") from fault
+
+
+def _refusal(complaint: str) -> str | None:
+    """Why a model holds what would need code from elsewhere; None if that is not what Keras complains of."""
+    if "`Lambda` layer" in complaint:
+        return "it has a Lambda layer, which is a program, and no program out of a file is ever run"
+    if unknown := re.search(r"Could not locate (?:class|function) '([^']+)'", complaint):
+        return f"it needs the program of its own layer or function {unknown[1]}: only what is in Keras itself is run"
+    return None
 
 
 def require_backend() -> None:
@@ -124,12 +147,16 @@ def require_backend() -> None:
 
 
 def import_keras() -> Any:
-    """The keras module. Raises NoTensorFlow if there is no backend for it."""
+    """The keras module. Raises NoTensorFlow if there is no backend for it, ModelError if it cannot be loaded."""
     if "keras" not in sys.modules:
         require_backend()
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        with _silence():
-            importlib.import_module("keras")
+        try:
+            with _silence():
+                importlib.import_module("keras")
+        except ImportError as fault:
+            backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+            raise ModelError(f"Keras cannot be loaded with the backend {backend}: {first_line(fault)}") from fault
     return sys.modules["keras"]
 
 
@@ -169,6 +196,11 @@ def first_line(fault: BaseException) -> str:
     """The gist of a library's exception, which can run over pages."""
     lines = [line.strip() for line in str(fault).splitlines() if line.strip()]
     return lines[0][:300] if lines else type(fault).__name__
+
+
+def _first(invalid: ValidationError) -> str:
+    fault = invalid.errors()[0]
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
 
 
 def card_json(package: Package) -> dict[str, Any]:
