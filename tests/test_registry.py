@@ -250,3 +250,15 @@ def test_a_card_that_says_nonsense_is_not_stored(registry: Registry) -> None:
     with pytest.raises(ModelError, match=r"cannot be stored: input_size\.0: .* 8"):
         registry.install("m", Bytes(b""), {**ABOUT, "input_size": (4, 4)}, NOW)
     assert not registry.has("m")
+
+
+def test_a_damaged_version_does_not_hide_the_others(registry: Registry) -> None:
+    """The list names the damaged one's fault and shows the rest."""
+    install(registry)
+    install(registry)
+    (registry.root / "m" / "1" / CARD).write_text("{}")
+    damaged, whole = list(registry.all())
+    assert isinstance(damaged, ModelError)
+    assert "/m/1/model.json" in str(damaged)
+    assert not isinstance(whole, ModelError)
+    assert (whole[0].card.version, whole[1]) == (2, True)
