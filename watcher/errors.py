@@ -4,7 +4,6 @@ WatcherError
 ├── UsageError            the command line asks for something that cannot be (exit code 2)
 ├── SettingsError         watcher.toml has faults, all of them listed
 ├── HomeError             there is no home here, or it cannot be used
-├── IntakeError           the inbox or its claim folder does not allow what intake needs
 ├── ModelError            a model is missing, damaged or refused
 │   ├── ModelMissing      not in the registry
 │   └── NoTensorFlow      nothing to run a model with
@@ -27,10 +26,6 @@ class UsageError(WatcherError):
 
 class HomeError(WatcherError):
     """The home folder is missing or unusable."""
-
-
-class IntakeError(WatcherError):
-    """The inbox does not allow what intake needs."""
 
 
 class ModelError(WatcherError):

@@ -12,7 +12,7 @@ MOUNTS = Path("/proc/self/mountinfo")
 # locks and shared memory do not reach across (https://www.sqlite.org/wal.html).
 NETWORK = re.compile(
     r"nfs\d?|cifs|smb\d?|smbfs|9p|afs|ceph|glusterfs|lustre|beegfs|gpfs|orangefs|virtiofs|vboxsf|vmhgfs"
-    r"|prl_fs|davfs|ncpfs|fuse\.(?!fuse-overlayfs|mergerfs|lxcfs|gocryptfs|encfs).*"
+    r"|prl_fs|davfs|ncpfs|ocfs2|gfs2|fuse(\.(?!fuse-overlayfs|mergerfs|lxcfs|gocryptfs|encfs).*)?"
 )
 
 
@@ -27,7 +27,7 @@ def is_network(path: Path, mounts: Path = MOUNTS) -> bool:
         return False
     real = os.path.realpath(path)
     best, kind = "", ""
-    for line in table.splitlines():
+    for line in table.split("\n"):  # a name may hold what `splitlines` takes for an end
         left, _, right = line.partition(" - ")
         fields = left.split(" ")
         if len(fields) < 5 or not right:

@@ -50,6 +50,10 @@ class ClaimFolder:
         """Makes the folder; its presence also tells a mounted inbox from an empty mount point."""
         self._root.mkdir(exist_ok=True)
 
+    def is_there(self) -> bool:
+        """Whether the folder stands where it was made: false while its share is away."""
+        return self._root.is_dir()
+
     def file(self, claim: Claim) -> Path:
         """Where a claimed picture stands."""
         name = self._one_name(claim)
@@ -64,14 +68,13 @@ class ClaimFolder:
             return None
         claim = Claim(new_id(), seen.path, seen.fingerprint)
         target = self.file(claim)
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            self._make_folders(claim)
             os.rename(self._inbox / seen.path, target)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as fault:
             self.clear(claim)
-            return None
-        except OSError:
-            self.clear(claim)
+            if isinstance(fault, FileNotFoundError | NotADirectoryError) and self.is_there():
+                return None
             raise
         if fingerprint_of(target) != seen.fingerprint:
             self.put_back(claim)
@@ -86,21 +89,25 @@ class ClaimFolder:
 
     def put_back(self, claim: Claim) -> None:
         """Returns the picture to the inbox, beside a new one of its name if there is one."""
-        for path in (claim.path, tagged(claim.path, short(claim.id))):
+        # The last is for a file that has taken the name of the picture's folder.
+        for path in (claim.path, tagged(claim.path, short(claim.id)), tagged(os.path.basename(claim.path), claim.id)):
             target = self._inbox / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileExistsError):
+            with suppress(FileExistsError, NotADirectoryError):
+                target.parent.mkdir(parents=True, exist_ok=True)
                 move_new(self.file(claim), target)
                 break
         self.clear(claim)
 
     def clear(self, claim: Claim) -> None:
         """Removes the folders that a long path needed, unless something is still in them."""
-        path = self.file(claim).parent
-        with suppress(OSError):
-            while path != self._root:
-                path.rmdir()
-                path = path.parent
+        if self._one_name(claim) is None:
+            _remove_empty(self._entry(claim))
+
+    def _make_folders(self, claim: Claim) -> None:
+        """Makes those that a long path needs; never the claim folder, which an empty mount point lacks."""
+        if self._one_name(claim) is None:
+            self._entry(claim).mkdir()
+            self.file(claim).parent.mkdir(parents=True, exist_ok=True)
 
     def recover(self) -> list[Claim]:
         """The claims that an earlier process of this owner left, least tried first."""
@@ -146,9 +153,11 @@ class ClaimFolder:
         return self._root / (self._one_name(claim) or self._prefix(claim))
 
     def _one_name(self, claim: Claim) -> str | None:
-        """The name that says everything, if it is short enough, with room for attempts of two digits."""
-        name = f"{self._prefix(claim)}.{claim.path.replace('%', '%25').replace('/', '%2F')}"
-        return name if len(os.fsencode(name)) < LONGEST else None
+        """The name that says everything, if it is short enough, also when attempts have two digits."""
+        flat = claim.path.replace("%", "%25").replace("/", "%2F")
+        if len(os.fsencode(f"{self._owner}.{claim.id}.00.{flat}")) > LONGEST:
+            return None
+        return f"{self._prefix(claim)}.{flat}"
 
     def _prefix(self, claim: Claim) -> str:
         return f"{self._owner}.{claim.id}.{claim.attempts}"

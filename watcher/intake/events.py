@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
+import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from watchdog.events import (
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from watchdog.observers.api import BaseObserver
+
 # Opening and reading a file also make events; they are of no use and there are many.
 _TELLING: list[type[FileSystemEvent]] = [
     FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileClosedEvent, DirCreatedEvent, DirMovedEvent,
@@ -37,27 +41,51 @@ class Hints(FileSystemEventHandler):
     """
 
     def __init__(self, inbox: Path, wake: Callable[[], None], room: int = 10_000) -> None:
-        self._inbox = os.fspath(inbox)
+        # inotify is asked not to follow links, so it would watch the link itself.
+        self._inbox = os.path.realpath(inbox)
         self._wake = wake
         self._room = room
         self._lock = threading.Lock()
         self._paths: set[str] = set()
         self._overflowed = False
-        self._observer = Observer()
+        self._observer: BaseObserver | None = None
 
     def start(self) -> None:
         """Starts to listen. Raises OSError where the system lets no more folders be watched."""
-        self._observer.schedule(self, self._inbox, recursive=True, event_filter=_TELLING)
-        self._observer.start()
+        # watchdog follows a new folder twice, and says so at the length of all that it follows.
+        warnings.filterwarnings("ignore", "Callback with id", RuntimeWarning)
+        observer = Observer()
+        observer.schedule(self, self._inbox, recursive=True, event_filter=_TELLING)
+        try:
+            observer.start()
+        except OSError:
+            observer.stop()  # a thread of its own runs already
+            raise
+        self._observer = observer
 
     def stop(self) -> None:
-        if self._observer.ident is not None:
-            self._observer.stop()
-            self._observer.join()
+        observer, self._observer = self._observer, None
+        if observer is not None:
+            with suppress(KeyError):  # watchdog loses count of folders that were moved
+                observer.stop()
+                observer.join()
 
     @property
     def alive(self) -> bool:
-        return self._observer.is_alive()
+        """Whether events still come."""
+        observer = self._observer
+        if observer is None:
+            return False
+        # The one that reads from inotify has no public name.
+        threads = [observer, *observer.emitters, getattr(observer, "_inotify_fd", observer)]
+        return all(thread.is_alive() for thread in threads)
+
+    def revive(self) -> None:
+        """Listens anew if a thread of watchdog's has died, as of a folder moved out and made again. Scan then."""
+        if not self.alive:
+            self.stop()
+            with suppress(OSError):
+                self.start()
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Never raises: an exception here would end watchdog's thread."""
@@ -70,7 +98,7 @@ class Hints(FileSystemEventHandler):
         with self._lock:
             if len(self._paths) < self._room:
                 self._paths.add(path)
-            else:
+            elif path not in self._paths:
                 self._overflowed = True
         self._wake()
 

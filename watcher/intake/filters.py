@@ -11,7 +11,8 @@ ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", "
 # picture yet, or never will be. Compared without regard to case.
 TEMPORARY = (
     ".*",  # rsync, Syncthing, Nextcloud, macOS' ._ files, our own claim folder
-    "~*",  # Syncthing on Windows (~syncthing~…), Office (~$…), editors
+    "~$*",  # Office
+    "~syncthing~*",  # Syncthing on Windows
     "*~",
     "*.part",  # Firefox, KDE, scp tools
     "*.partial",

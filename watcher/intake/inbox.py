@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import stat
 import time
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from watcher.intake.arrivals import Gone, LeftAlone, Seen
+from watcher.intake.arrivals import Fingerprint, Gone, Seen
 from watcher.intake.claims import FOLDER
 from watcher.intake.filters import has_picture_ending
 from watcher.intake.scan import look, scan
@@ -18,10 +19,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from watcher.intake.arrivals import LeftAlone
     from watcher.intake.events import Hints
     from watcher.intake.settle import Settler
 
+# Pictures that `wanted` is asked about together.
 CHUNK = 500
+# How long one poll goes on with a scan: pictures that are whole need not wait for a long one.
+SCAN_SECONDS = 0.2
 
 
 class Inbox:
@@ -44,22 +49,24 @@ class Inbox:
         self._wanted = wanted
         self._rescan_seconds = rescan_seconds
         self._hints = hints
-        self._device = os.stat(root).st_dev
-        self._scanning: Iterator[Seen | LeftAlone] | None = None
-        self._scan_started = 0.0
+        self._identity = os.stat(root)
+        self._asked = True  # for a scan that begins after now
+        self._scanning: Iterator[Seen] | None = None
         self._scan_cost = 0.0
-        self._next_scan = 0.0
-        self._missing: dict[tuple[int, int], tuple[float, Gone]] = {}
-        self.passes = 0  # completed scans
+        self._scan_ended = 0.0
+        # Seen waiting, then no longer there: noticed after how many scans had begun.
+        self._missing: dict[Fingerprint, tuple[int, Gone]] = {}
+        self.begun = 0  # scans
+        self.passes = 0  # what `begun` was for the last scan that is complete
 
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting for its quiet period, and no scan is under way."""
         return not len(self._settler) and self._scanning is None and not self._missing
 
-    def scan_soon(self, now: float = 0.0) -> None:
-        """Asks for a scan at the next poll at or after `now`."""
-        self._next_scan = min(self._next_scan, now)
+    def scan_soon(self) -> None:
+        """Asks for a scan that begins after this call."""
+        self._asked = True
 
     def wait_again(self, seen: Seen, now: float) -> None:
         """For a picture that could not be claimed after all: a new quiet period."""
@@ -67,10 +74,9 @@ class Inbox:
 
     def next_look(self) -> float:
         """When `poll` has something to do, if no event comes earlier."""
-        if self._scanning is not None:
-            return 0.0
-        due = self._settler.next_due
-        return self._next_scan if due is None else min(due, self._next_scan)
+        if self._scanning is None:
+            return min(self._settler.next_due, self._next_scan())
+        return self._settler.next_due if self._settler.full else -math.inf
 
     def poll(self, now: float) -> Iterator[Seen | Gone]:
         """Pictures that are whole, and pictures that went away. Stop iterating whenever there is no room.
@@ -81,76 +87,105 @@ class Inbox:
         yield from self._scan(now)
         for item in self._settler.settled(now, lambda path: look(self._root, path)):
             if isinstance(item, Seen):
+                self._missing.pop(item.fingerprint, None)
                 yield item
             else:
-                # Perhaps only renamed. A scan that finds its inode nowhere says that it is gone.
-                self._missing[item.fingerprint.device, item.fingerprint.inode] = (now, item)
-                self.scan_soon(now)
+                # Perhaps only renamed. A scan that finds it nowhere says that it is gone.
+                self._missing[item.fingerprint] = (self.begun, item)
+                self.scan_soon()
 
     def _follow_hints(self, now: float) -> None:
         if self._hints is None:
             return
         paths, overflowed = self._hints.take()
-        if overflowed or not self._hints.alive:
-            self.scan_soon(now)
-        for path in paths:
-            try:
-                is_folder = stat.S_ISDIR(os.lstat(self._root / path).st_mode)
-            except OSError:
-                continue
-            found: Iterator[Seen] = iter(())
-            if is_folder:
-                found = (item for item in scan(self._root, path) if isinstance(item, Seen))
-            elif has_picture_ending(path) and (seen := look(self._root, path)):
-                found = iter([seen])
-            if not self._saw(found, now):
-                self.scan_soon(now)
+        if overflowed:
+            self.scan_soon()
+        try:
+            for path in paths:
+                if not self._saw(self._at(path), now):
+                    self.scan_soon()
+        except BaseException:
+            self.scan_soon()  # finds what the other hints were about
+            raise
+
+    def _at(self, path: str) -> Iterator[Seen]:
+        """The pictures at or below a path that an event named."""
+        try:
+            status = os.lstat(self._root / path)
+            # Like `scan`: a file of another file system cannot be claimed.
+            claimable = status.st_dev == os.stat(self._root).st_dev
+        except OSError:
+            return
+        if stat.S_ISDIR(status.st_mode):
+            yield from _pictures(scan(self._root, path))
+        elif stat.S_ISREG(status.st_mode) and has_picture_ending(path) and claimable:
+            yield Seen(path, Fingerprint.of(status))
 
     def _scan(self, now: float) -> Iterator[Gone]:
-        if self._scanning is None and now >= self._next_scan:
-            self._check_presence()
-            self._scanning, self._scan_started, self._scan_cost = scan(self._root), now, 0.0
         if self._scanning is None:
-            return
-        began = time.perf_counter()
+            if now < self._next_scan():
+                return
+            self._must_be_there()
+            if self._hints is not None:
+                self._hints.revive()
+            self._asked = False
+            self._scanning, self._scan_cost = _pictures(scan(self._root)), 0.0
+            self.begun += 1
+        start = time.perf_counter()
         try:
-            complete = self._saw((item for item in self._scanning if isinstance(item, Seen)), now)
+            complete = self._saw(self._scanning, now, SCAN_SECONDS)
+            if complete:
+                self._must_be_there()
         except BaseException:
-            self._scanning = None
+            self._scanning, self._asked = None, True
             raise
-        self._scan_cost += time.perf_counter() - began
+        self._scan_cost += time.perf_counter() - start
         if complete:
-            self._scanning = None
-            self._next_scan = now + self._pause()
-            self.passes += 1
+            self._scanning, self._scan_ended = None, now
+            self.passes = self.begun
             yield from self._declare_gone()
 
-    def _check_presence(self) -> None:
-        """An empty mount point is no empty inbox: it lacks our claim folder and lies on another device."""
+    def _must_be_there(self) -> None:
+        """An empty mount point is no empty inbox: it lacks our claim folder and is not the folder we began with."""
         if (self._root / FOLDER).is_dir():
             return
-        if os.stat(self._root).st_dev != self._device:
-            raise FileNotFoundError(errno.ENOENT, "the inbox is not there; is its share mounted?", str(self._root))
-        (self._root / FOLDER).mkdir()  # somebody tidied it away
+        if self._root.is_dir() and os.path.samestat(os.stat(self._root), self._identity):
+            (self._root / FOLDER).mkdir()  # somebody tidied it away
+        else:
+            raise FileNotFoundError(errno.ENOENT, "the inbox is not there (is its share mounted?)", str(self._root))
 
-    def _pause(self) -> float:
-        """Until the next scan. Where no events come, scans follow each other, at a twentieth of the time."""
-        return self._rescan_seconds if self._hints else min(self._rescan_seconds, max(1.0, 20 * self._scan_cost))
+    def _next_scan(self) -> float:
+        """Where no events come, scans follow each other, at a twentieth of the time."""
+        if self._asked:
+            return -math.inf
+        listening = self._hints is not None and self._hints.alive
+        pause = self._rescan_seconds if listening else max(1.0, 20 * self._scan_cost)
+        return self._scan_ended + min(pause, self._rescan_seconds)
 
-    def _saw(self, pictures: Iterator[Seen], now: float) -> bool:
-        """Hands pictures to the settler while it has room; whether all were."""
+    def _saw(self, pictures: Iterator[Seen], now: float, seconds: float = math.inf) -> bool:
+        """Hands pictures to the settler, for so long and while it has room; whether all were."""
+        until = time.perf_counter() + seconds
         while not self._settler.full:
             chunk = list(islice(pictures, CHUNK))
             for seen in chunk:
-                self._missing.pop((seen.fingerprint.device, seen.fingerprint.inode), None)
+                self._missing.pop(seen.fingerprint, None)
             for seen in self._wanted(chunk):
                 self._settler.saw(seen, now)
             if len(chunk) < CHUNK:
                 return True
+            if time.perf_counter() > until:
+                break
         return False
 
     def _declare_gone(self) -> Iterator[Gone]:
-        for inode, (noticed, gone) in list(self._missing.items()):
-            if noticed < self._scan_started:
-                del self._missing[inode]
-                yield gone
+        device = os.stat(self._root).st_dev
+        for fingerprint, (noticed, gone) in list(self._missing.items()):
+            if noticed < self.begun:
+                del self._missing[fingerprint]
+                # What lay on another file system, a share mounted anew, is not known to be gone.
+                if fingerprint.device == device:
+                    yield gone
+
+
+def _pictures(found: Iterator[Seen | LeftAlone]) -> Iterator[Seen]:
+    return (item for item in found if isinstance(item, Seen))

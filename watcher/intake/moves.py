@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
 import shutil
@@ -11,47 +12,81 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
+# rename(2) that refuses to replace: Linux, on local file systems and some shares. Python has no name for it.
+_RENAMEAT2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+_CURRENT_FOLDER, _NO_REPLACE = -100, 1
+_NO_RENAMEAT2 = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
+
 # What link(2) says where hard links are not to be had: FAT, many FUSE and SMB mounts, and the
 # kernel's protected_hardlinks for other people's files.
 _NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
 
 
 def move_new(source: Path, target: Path) -> None:
-    """Moves a file to a name that must be free; after a crash both names may stand, never neither.
+    """Moves a file to a name that must be free, in one step where the system can; never neither name stands.
 
     Raises FileExistsError if `target` is taken, FileNotFoundError if `source` is gone. Across file
     systems the copy is durable before the source goes.
     """
     try:
-        os.link(source, target, follow_symlinks=False)
-    except FileExistsError:
-        raise
+        if not _renamed(source, target):
+            _link(source, target)
     except OSError as fault:
-        if fault.errno == errno.EXDEV:
-            _copy_new(source, target)
-        elif fault.errno in _NO_LINKS:
-            if os.path.lexists(target):
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from None
-            os.rename(source, target)
-            return
-        else:
+        if fault.errno != errno.EXDEV:
             raise
-    os.unlink(source)
+        _copy_new(source, target)
+        os.unlink(source)
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    """Renames; False where the system or the file system cannot refuse to replace."""
+    if _RENAMEAT2 is None:
+        return False
+    old, new = os.fsencode(source), os.fsencode(target)
+    if _RENAMEAT2(_CURRENT_FOLDER, old, _CURRENT_FOLDER, new, _NO_REPLACE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _NO_RENAMEAT2:
+        return False
+    raise OSError(code, os.strerror(code), str(source), None, str(target))
+
+
+def _link(source: Path, target: Path) -> None:
+    """Moves in two steps; after a crash between them both names stand."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError as fault:
+        if fault.errno not in _NO_LINKS:
+            raise
+        _must_be_free(target)
+        os.rename(source, target)
+    else:
+        os.unlink(source)
 
 
 def _copy_new(source: Path, target: Path) -> None:
-    if os.path.lexists(target):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
-    half = target.parent / f".watcher-{os.getpid()}-{target.name[:100]}.tmp"
+    _must_be_free(target)
+    status = os.lstat(source)
+    # Named for the source, so that a repetition after a crash finds what that left, and leaves no second one.
+    half = target.parent / f".watcher-{status.st_dev:x}-{status.st_ino:x}.tmp"
+    with suppress(FileNotFoundError):
+        os.unlink(half)  # never written into: it may be a hard link
     try:
-        shutil.copy2(source, half, follow_symlinks=False)
+        shutil.copyfile(source, half, follow_symlinks=False)
         sync(half)
+        with suppress(OSError):  # not every share keeps times and rights
+            shutil.copystat(source, half, follow_symlinks=False)
         move_new(half, target)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(half)
         raise
     sync(target.parent)
+
+
+def _must_be_free(target: Path) -> None:
+    if os.path.lexists(target):
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
 
 
 def write_durably(path: Path, data: bytes) -> None:

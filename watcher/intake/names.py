@@ -31,29 +31,27 @@ def _visible(character: str) -> str:
         return f"%{code - 0xDC00:02X}"
     # Cc: control; Cf would hit the joiners that Indic and Arabic names and emoji need, except the
     # direction overrides, with which a name can pass for another.
-    if unicodedata.category(character) in ("Cc", "Zl", "Zp", "Cs") or character in "\u202a\u202b\u202d\u202e":
-        return "".join(f"%{byte:02X}" for byte in character.encode("utf-8", "surrogatepass"))
+    if unicodedata.category(character) in ("Cc", "Zl", "Zp") or character in "\u202a\u202b\u202d\u202e":
+        return "".join(f"%{byte:02X}" for byte in character.encode())
     return character
 
 
 def tagged(path: str, tag: str) -> str:
-    """`path` under a name that carries `tag`, for when its own name is taken: `a/b.png` → `a/b~tag.png`.
-
-    The stem is cut at a character where the name would grow past `LONGEST` bytes.
-    """
-    folder, name = os.path.split(path)
-    stem, ending = os.path.splitext(name)
-    room = LONGEST - len(os.fsencode(f"~{tag}{ending}"))
-    return os.path.join(folder, cut(stem, room) + f"~{tag}{ending}")
+    """`path` under a name that carries `tag`, for when its own name is taken: `a/b.png` → `a/b~tag.png`."""
+    folder, name = os.path.split(fitting(path))
+    return os.path.join(folder, _fit(name, f"~{tag}"))
 
 
 def fitting(path: str) -> str:
-    """`path` with its last name cut to `LONGEST` bytes, ending kept: cleaning can lengthen a name."""
-    folder, name = os.path.split(path)
-    if len(os.fsencode(name)) <= LONGEST:
-        return path
+    """`path` with each of its names cut to `LONGEST` bytes, endings kept: cleaning can lengthen a name."""
+    return os.sep.join(map(_fit, path.split(os.sep)))
+
+
+def _fit(name: str, tag: str = "") -> str:
+    """The name with `tag` before its ending, the stem cut at a character where it is too long."""
     stem, ending = os.path.splitext(name)
-    return os.path.join(folder, cut(stem, LONGEST - len(os.fsencode(ending))) + ending)
+    end = cut(tag + ending, LONGEST)
+    return cut(stem, LONGEST - len(os.fsencode(end))) + end
 
 
 def cut(text: str, size: int) -> str:

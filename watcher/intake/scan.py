@@ -13,10 +13,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+# Below the inbox, in bytes. A clean path can be three times as long, and no system takes one of 4096.
+LONGEST_PATH = 1200
+
 NOT_A_PICTURE = f"its name does not end like a picture's ({', '.join(ENDINGS)})"
 LINK = "a symbolic link is never followed; put the picture itself here"
 SPECIAL = "not a regular file"
 ELSEWHERE = "it lies on another file system than the inbox, so it cannot be claimed; copy it into the inbox itself"
+TOO_LONG = f"its path is longer than {LONGEST_PATH} bytes; move it to a folder higher up"
 FOLDER = "a folder, though its name ends like a picture's; pictures inside it are taken"
 
 
@@ -62,10 +66,13 @@ def _look_at(entry: os.DirEntry[str], folder: str, device: int) -> Seen | LeftAl
     """What `entry` is; a sub-folder's path where it is one; None for what gets no mention."""
     path = os.path.join(folder, entry.name)
     try:
-        if entry.is_dir(follow_symlinks=False):
-            return None if is_hidden_folder(entry.name) else path
-        if is_temporary(entry.name):
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if is_hidden_folder(entry.name) if is_folder else is_temporary(entry.name):
             return None
+        if len(os.fsencode(path)) > LONGEST_PATH:
+            return LeftAlone(path, TOO_LONG)
+        if is_folder:
+            return path
         if entry.is_symlink():
             return LeftAlone(path, LINK)
         status = entry.stat(follow_symlinks=False)
@@ -81,6 +88,6 @@ def _look_at(entry: os.DirEntry[str], folder: str, device: int) -> Seen | LeftAl
 
 
 def is_visible(path: str) -> bool:
-    """Whether a scan would look at `path` (a file) at all: no part of it hidden or temporary."""
-    *folders, name = path.split(os.sep)
-    return not is_temporary(name) and not any(map(is_hidden_folder, folders))
+    """Whether a scan would look at `path` at all: not too long, no part of it hidden or temporary."""
+    hidden = is_temporary(os.path.basename(path)) or any(map(is_hidden_folder, path.split(os.sep)))
+    return not hidden and len(os.fsencode(path)) <= LONGEST_PATH

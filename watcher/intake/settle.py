@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,9 +41,9 @@ class Settler:
         return len(self._waiting) >= self._room
 
     @property
-    def next_due(self) -> float | None:
+    def next_due(self) -> float:
         """When the next second look is due."""
-        return self._due[0][0] if self._due else None
+        return self._due[0][0] if self._due else math.inf
 
     def saw(self, seen: Seen, now: float) -> None:
         """A look at a picture: the first starts its quiet period, one that finds a change restarts it."""
@@ -50,28 +51,30 @@ class Settler:
         if known is None or known.fingerprint != seen.fingerprint:
             self._wait(seen, now)
 
-    def forget(self, path: str) -> None:
-        self._waiting.pop(path, None)
-
     def settled(self, now: float, look: Callable[[str], Seen | None]) -> Iterator[Seen | Gone]:
         """Takes a second look at every picture whose quiet period is over.
 
-        Yields those unchanged, which are then forgotten, and those gone; a changed one waits anew.
+        Yields those unchanged, which are then forgotten, and those gone; a changed one waits anew. One
+        whose folder was closed to us is forgotten: the next scan explains that, or finds it again.
         """
         while self._due and self._due[0][0] <= now:
-            due, path = heapq.heappop(self._due)
+            due, path = self._due[0]
             known = self._waiting.get(path)
             if known is None or known.due != due:
-                continue  # forgotten, or waiting anew under a later date
-            seen = look(path)
-            if seen is None:
+                heapq.heappop(self._due)  # settled already, or waiting anew under a later date
+                continue
+            try:
+                seen = look(path)
+            except PermissionError:
                 del self._waiting[path]
-                yield Gone(path, known.fingerprint)
-            elif seen.fingerprint != known.fingerprint:
+                continue
+            # Only now, so that a look that the world does not allow is taken again.
+            heapq.heappop(self._due)
+            if seen is not None and seen.fingerprint != known.fingerprint:
                 self._wait(seen, now)
-            else:
-                del self._waiting[path]
-                yield seen
+                continue
+            del self._waiting[path]
+            yield seen or Gone(path, known.fingerprint)
 
     def _wait(self, seen: Seen, now: float) -> None:
         waiting = _Waiting(seen.fingerprint, now + self._seconds)

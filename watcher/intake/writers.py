@@ -27,6 +27,8 @@ def is_being_written(path: Path) -> bool:
         return False
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except BlockingIOError:
+        return True  # somebody has a lease himself, as Samba for a client that writes, and is now told to end it
     except OSError:
         return False  # gone or unreadable: the claim and the decoder will say so
     try:
