@@ -78,21 +78,23 @@ def run_once(home: Home) -> list[ResultRow]:
 
 
 @contextmanager
-def daemon_thread(home: Home, report: Callable[[Sequence[object]], None] = lambda _: None) -> Iterator[None]:
+def daemon_thread(
+    home: Home, report: Callable[[Sequence[object]], None] = lambda _: None, *, once: bool = False
+) -> Iterator[threading.Thread]:
     """A daemon in a thread of this process, ended as SIGTERM would; its fault, if any, is raised here."""
     wake, stop = threading.Event(), threading.Event()
     faults: list[BaseException] = []
 
     def work() -> None:
         try:
-            Daemon(home, report, wake, stop).run(once=False)
+            Daemon(home, report, wake, stop).run(once=once)
         except BaseException as fault:  # noqa: BLE001  (raised below)
             faults.append(fault)
 
     thread = threading.Thread(target=work)
     thread.start()
     try:
-        yield
+        yield thread
     finally:
         stop.set()
         wake.set()

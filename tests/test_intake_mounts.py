@@ -100,7 +100,7 @@ watched.drop("disk/a.jpg", "b.jpg")
 while not {"disk/a.jpg", "b.jpg"} <= hints._paths:
     pass
 assert watched.until_idle() == ["b.jpg"]
-assert list(scan(inbox)) == [LeftAlone("disk/a.jpg", ELSEWHERE)]
+assert list(scan(inbox)) == [LeftAlone("disk", ELSEWHERE)]
 hints.stop()
 """)
 

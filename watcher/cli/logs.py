@@ -11,6 +11,8 @@ import structlog
 def configure(*, quiet: bool = False) -> None:
     """Sets up structlog for this process; `quiet` leaves warnings and errors only."""
     on_terminal = sys.stderr.isatty()
+    # It reports as an error that it was ended.
+    logging.getLogger("watchdog").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

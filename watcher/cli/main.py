@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import sys
 from pathlib import Path
@@ -76,6 +77,9 @@ def main(ctx: click.Context, /, home: Path | None, **_: bool) -> None:
     Example: `watcher init && watcher run`, then copy pictures into inbox/.
     """
     ctx.obj = home
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter of a name is no fault
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _say(message: str) -> None:

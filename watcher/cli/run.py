@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import signal
 import sys
 from threading import Event
@@ -44,13 +45,14 @@ def _run(home: Home, *, once: bool, report: Any) -> None:
     stop = Event()
     wake = Event()
 
-    def end(*_: object) -> None:
+    def end() -> None:
         stop.set()
         wake.set()
 
     # Before TensorFlow is imported, which takes seconds: a signal that comes meanwhile is heeded, too.
+    # In a thread, for a handler interrupts the main thread, which may hold the very lock of an event.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+        signal.signal(number, lambda *_: _thread.start_new_thread(end, ()))
 
     from watcher.models.package import require_backend
     from watcher.service.daemon import Daemon

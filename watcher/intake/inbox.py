@@ -112,8 +112,8 @@ class Inbox:
         """The pictures at or below a path that an event named."""
         try:
             status = os.lstat(self._root / path)
-            # Like `scan`: a file of another file system cannot be claimed.
-            claimable = status.st_dev == os.stat(self._root).st_dev
+            # Like `scan`: nothing on another file system can be claimed.
+            claimable = os.stat((self._root / path).parent).st_dev == os.stat(self._root).st_dev
         except OSError:
             return
         if stat.S_ISDIR(status.st_mode):

@@ -1,7 +1,7 @@
 """One clean text for any name: what the database, the outbox and the other folders use.
 
 A name on disk can be any bytes. Bytes that are not UTF-8 and control characters are written as
-`%E9`, so that the text can be stored, printed and used as a file name on every share.
+`%E9`, so that the text can be stored, printed and used as a file name again.
 """
 
 from __future__ import annotations

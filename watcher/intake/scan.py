@@ -19,7 +19,7 @@ LONGEST_PATH = 1200
 NOT_A_PICTURE = f"its name does not end like a picture's ({', '.join(ENDINGS)})"
 LINK = "a symbolic link is never followed; put the picture itself here"
 SPECIAL = "not a regular file"
-ELSEWHERE = "it lies on another file system than the inbox, so it cannot be claimed; copy it into the inbox itself"
+ELSEWHERE = "it is another file system, from which nothing can be claimed; copy its pictures into the inbox itself"
 TOO_LONG = f"its path is longer than {LONGEST_PATH} bytes; move it to a folder higher up"
 FOLDER = "a folder, though its name ends like a picture's; pictures inside it are taken"
 
@@ -35,9 +35,13 @@ def scan(inbox: Path, below: str = "") -> Iterator[Seen | LeftAlone]:
     while pending:
         folder = pending.pop()
         try:
+            # Asked of folders, not of files: those of an overlay file system can name a device of their own.
+            if os.stat(inbox / folder).st_dev != device:
+                yield LeftAlone(folder, ELSEWHERE)
+                continue
             with os.scandir(inbox / folder) as entries:
                 for entry in entries:
-                    found = _look_at(entry, folder, device)
+                    found = _look_at(entry, folder)
                     if isinstance(found, str):
                         pending.append(found)
                         if has_picture_ending(entry.name):
@@ -62,7 +66,7 @@ def look(inbox: Path, path: str) -> Seen | None:
     return Seen(path, Fingerprint.of(status)) if stat.S_ISREG(status.st_mode) else None
 
 
-def _look_at(entry: os.DirEntry[str], folder: str, device: int) -> Seen | LeftAlone | str | None:
+def _look_at(entry: os.DirEntry[str], folder: str) -> Seen | LeftAlone | str | None:
     """What `entry` is; a sub-folder's path where it is one; None for what gets no mention."""
     path = os.path.join(folder, entry.name)
     try:
@@ -84,7 +88,7 @@ def _look_at(entry: os.DirEntry[str], folder: str, device: int) -> Seen | LeftAl
         return LeftAlone(path, SPECIAL)
     if not has_picture_ending(entry.name):
         return LeftAlone(path, NOT_A_PICTURE)
-    return Seen(path, Fingerprint.of(status)) if status.st_dev == device else LeftAlone(path, ELSEWHERE)
+    return Seen(path, Fingerprint.of(status))
 
 
 def is_visible(path: str) -> bool:

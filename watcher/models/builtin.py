@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import socket
 import sys
 import warnings
@@ -16,7 +17,7 @@ from watcher.models.package import first_line, import_keras
 from watcher.models.preprocessing import with_preprocessing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import datetime
     from pathlib import Path
 
@@ -87,8 +88,7 @@ def fetch(registry: Registry, name: str, now: datetime) -> Package:
             f"bring it with `watcher models import {name} PATH`"
         )
     known = BUILT_IN[name]
-    # Keras prints its progress on standard output, which belongs to the command's own answer.
-    with contextlib.redirect_stdout(sys.stderr), _timeout(DOWNLOAD_TIMEOUT_SECONDS):
+    with _progress(), _timeout(DOWNLOAD_TIMEOUT_SECONDS):
         try:
             model = known.build(None)
         except Exception as fault:  # Keras raises a plain Exception for a failed download
@@ -128,7 +128,21 @@ def _no_download(name: str, known: BuiltIn, fault: BaseException) -> ModelError:
 
 
 @contextlib.contextmanager
-def _timeout(seconds: float) -> Any:
+def _progress() -> Iterator[None]:
+    """Keras prints its progress on standard output, which belongs to the command's own answer.
+
+    Where nobody watches, as in a log, thousands of bars would stand below each other.
+    """
+    if sys.stderr.isatty():
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    else:
+        with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+
+
+@contextlib.contextmanager
+def _timeout(seconds: float) -> Iterator[None]:
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(seconds)
     try:

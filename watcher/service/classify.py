@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,16 +11,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.intake.arrivals import Seen
-from watcher.intake.names import clean
+from watcher.intake.names import clean, tagged
 from watcher.intake.scan import scan
 from watcher.vision.annotate import annotate
-from watcher.vision.encode import Caption, annotated_name, encode, suffix_for
+from watcher.vision.encode import Caption, annotated_name, encode, read_caption, suffix_for
 from watcher.vision.outcome import Classified, Failed, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from watcher.vision.vision import Vision
+
+    Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,23 +57,30 @@ def targets(paths: Iterable[Path]) -> Iterator[Target]:
 def classify(
     pictures: Iterable[Target], vision: Vision, batch_size: int, annotate_into: Path | None = None
 ) -> Iterator[Result]:
-    """One result for each picture, in order; two batches are decoded ahead.
+    """One result for each picture, in order; two batches are read ahead, at the model's size.
 
-    With `annotate_into`, annotated copies are written there; one of the same name is replaced. Raises
-    OSError if that fails.
+    With `annotate_into`, annotated copies are written there: an older one of the same name is replaced, any
+    other file is not. Raises OSError if that fails.
     """
+    copies = _Copies(vision, annotate_into) if annotate_into is not None else None
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
-        ahead: deque[tuple[Target, Future[Picture | Failed]]] = deque()
+        ahead: deque[tuple[Target, Future[Pixels | Failed]]] = deque()
         for target in pictures:
             ahead.append((target, pool.submit(_read, target.path, vision)))
             if len(ahead) == 2 * batch_size:
-                yield from _finish([ahead.popleft() for _ in range(batch_size)], vision, annotate_into, pool)
+                yield from _finish([ahead.popleft() for _ in range(batch_size)], vision, copies, pool)
         while ahead:
             some = min(batch_size, len(ahead))
-            yield from _finish([ahead.popleft() for _ in range(some)], vision, annotate_into, pool)
+            yield from _finish([ahead.popleft() for _ in range(some)], vision, copies, pool)
 
 
-def _read(path: Path, vision: Vision) -> Picture | Failed:
+def _read(path: Path, vision: Vision) -> Pixels | Failed:
+    """What the model gets of a picture: whole pictures, two batches of them, would fill the memory."""
+    found = _decode(path, vision)
+    return found if isinstance(found, Failed) else found.pixels
+
+
+def _decode(path: Path, vision: Vision) -> Picture | Failed:
     try:
         if not path.is_file():
             return Failed("there is no such file" if not os.path.lexists(path) else "it is not a regular file")
@@ -77,30 +90,52 @@ def _read(path: Path, vision: Vision) -> Picture | Failed:
 
 
 def _finish(
-    batch: list[tuple[Target, Future[Picture | Failed]]],
+    batch: list[tuple[Target, Future[Pixels | Failed]]],
     vision: Vision,
-    annotate_into: Path | None,
+    copies: _Copies | None,
     pool: ThreadPoolExecutor,
 ) -> Iterator[Result]:
     read = [(target, future.result()) for target, future in batch]
-    outcomes = iter(vision.classify([found.pixels for _, found in read if isinstance(found, Picture)]))
-    judged = [(target, found, found if isinstance(found, Failed) else next(outcomes)) for target, found in read]
-    if annotate_into is not None:
-        list(pool.map(lambda item: _write_copy(item[0], item[1], item[2], vision, annotate_into), judged))
-    for target, _, outcome in judged:
+    outcomes = iter(vision.classify([found for _, found in read if not isinstance(found, Failed)]))
+    judged = [(target, found if isinstance(found, Failed) else next(outcomes)) for target, found in read]
+    if copies is not None:
+        list(pool.map(lambda item: copies.write(*item), judged))
+    for target, outcome in judged:
         yield Result(target.path, outcome)
 
 
-def _write_copy(
-    target: Target, found: Picture | Failed, outcome: Classified | Failed, vision: Vision, folder: Path
-) -> None:
-    if not isinstance(found, Picture) or not isinstance(outcome, Classified):
-        return
-    label, score = outcome.predictions[0]
-    card = vision.package.card
-    canvas = annotate(found.image, outcome.predictions, vision.package.id)
-    caption = Caption(claim="", model=card.name, version=card.version, label=label, score=score)
-    encoded = encode(canvas, suffix_for(target.name, "auto"), caption)
-    path = folder / annotated_name(clean(target.name), encoded.suffix)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(encoded.data)
+class _Copies:
+    """Writes annotated copies into a folder, in any thread; no two under one name."""
+
+    def __init__(self, vision: Vision, folder: Path) -> None:
+        self._vision = vision
+        self._folder = folder
+        self._lock = threading.Lock()
+        self._given: set[Path] = set()
+
+    def write(self, target: Target, outcome: Classified | Failed) -> None:
+        picture = _decode(target.path, self._vision) if isinstance(outcome, Classified) else outcome
+        if isinstance(picture, Failed) or isinstance(outcome, Failed):
+            return
+        label, score = outcome.predictions[0]
+        card = self._vision.package.card
+        canvas = annotate(picture.image, outcome.predictions, self._vision.package.id)
+        caption = Caption(claim="", model=card.name, version=card.version, label=label, score=score)
+        encoded = encode(canvas, suffix_for(target.name, "auto"), caption)
+        path = self._place(self._folder / annotated_name(clean(target.name), encoded.suffix))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(encoded.data)
+
+    def _place(self, wanted: Path) -> Path:
+        """`wanted` or, where that is given out or a file that is no copy of ours, a name beside it."""
+        with self._lock:
+            path, number = wanted, 1
+            while path in self._given or (os.path.lexists(path) and not _is_ours(path)):
+                number += 1
+                path = Path(tagged(str(wanted), str(number)))
+            self._given.add(path)
+            return path
+
+
+def _is_ours(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink() and read_caption(path) is not None

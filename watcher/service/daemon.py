@@ -15,9 +15,9 @@ from watcher.errors import ModelError
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.events import Hints
 from watcher.intake.inbox import Inbox
-from watcher.intake.names import clean
 from watcher.intake.settle import Settler
 from watcher.models.builtin import BUILT_IN, fetch
+from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.mounts import is_network
 from watcher.results import Database
@@ -26,6 +26,7 @@ from watcher.service.ending import Ending
 from watcher.service.finishing import Finisher
 from watcher.service.identity import identity
 from watcher.service.judging import Judge
+from watcher.service.kept import not_kept
 from watcher.service.loop import Loop
 from watcher.service.reading import PixelBudget, Reader
 from watcher.service.reception import Reception
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# Decoded pictures held at a time: 3 bytes a pixel, twice while a copy is drawn.
+# Decoded pictures held at a time: 4 bytes a pixel in Pillow, twice while a copy is drawn.
 MOST_PIXELS = 200_000_000
 FETCH_AGAIN_SECONDS = 600.0
 
@@ -76,6 +77,7 @@ class Daemon:
             stack.enter_context(lock.held(self.home.lock, utc()))
             database = stack.enter_context(Database.open(self.home.settings.database.url, self.home.root))
             database.migrate()
+            import_keras()  # before there are threads, of which two at a time would see half of it
             loop, inbox, bench = self._compose(database, stack)
             if once:
                 self._fetch_missing()
@@ -148,7 +150,7 @@ class Daemon:
             try:
                 log.info("model fetched", model=fetch(self.registry, model, utc()).id)
                 came = True
-            except ModelError as fault:
+            except (ModelError, OSError) as fault:
                 log.warning("a model is missing; its pictures wait", model=model, reason=str(fault))
         return came
 
@@ -170,8 +172,5 @@ class Wanted:
         self._kept_in = kept_in
 
     def __call__(self, pictures: Sequence[Seen]) -> Iterable[Seen]:
-        wanted = [seen for seen in pictures if self._bench.vision(self._routes.model_of(seen.path))]
-        if self._kept_in is None or not wanted:
-            return wanted
-        kept = self._kept_in.kept(clean(seen.path) for seen in wanted)
-        return [seen for seen in wanted if str(seen.fingerprint) not in kept.get(clean(seen.path), ())]
+        wanted = pictures if self._kept_in is None else not_kept(pictures, self._kept_in)
+        return [seen for seen in wanted if self._bench.vision(self._routes.model_of(seen.path))]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from watcher.errors import WatcherError
 from watcher.home import make_home, open_home
-from watcher.results import Database, NoDatabase, SchemaTooOld
+from watcher.results import Database, DatabaseUnavailable, NoDatabase, SchemaTooOld
 from watcher.settings import Intake, Models, Settings
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def _rows(home: Home) -> list[ResultRow]:
     try:
         with Database.open(home.settings.database.url, home.root, readonly=True) as database:
             return find(database, Filter())
-    except (NoDatabase, SchemaTooOld):
+    except (NoDatabase, SchemaTooOld, DatabaseUnavailable):  # it is being made
         return []
 
 

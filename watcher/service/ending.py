@@ -44,21 +44,22 @@ class Ending:
 
     def put(self, batch: Sequence[Judged]) -> None:
         """Hands over a batch; waits while there is no room. Raises what the thread died of."""
-        self._check()
+        self.check()
         self._batches.put(batch)
 
     def drain(self) -> None:
         """Waits until everything handed over is finished, or given up because the daemon is to end."""
         self._batches.join()
-        self._check()
+        self.check()
 
     def close(self) -> None:
-        """Finishes what was handed over, then ends the thread."""
+        """Finishes what was handed over, then ends the thread; `check` says whether that went well."""
         self._batches.put(None)
         self._thread.join()
         self._finisher.close()
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """Raises what the thread died of, if it did."""
         if self._fault is not None:
             raise self._fault
 
@@ -68,7 +69,7 @@ class Ending:
                 # After a fault, or once the daemon gave up on a batch, claims stay for the next start.
                 if self._fault is None:
                     self._finish(batch)
-            except BaseException as fault:  # noqa: BLE001  (raised again where `put` or `drain` is called)
+            except BaseException as fault:  # noqa: BLE001  (raised again by `check`)
                 self._fault = fault
             finally:
                 for judged in batch:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from watcher.vision.vision import Vision
 
 log = structlog.get_logger()
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 REASON_ENDING = ".reason.txt"
 REASON = """\
@@ -71,7 +73,7 @@ class Finisher:
 
     def publish(self, batch: Sequence[Judged]) -> list[Published]:
         """Writes the annotated copies; they and their names are durable when this returns."""
-        published = list(self._pool.map(self._publish, batch))
+        published = self._each(self._publish, batch)
         for folder in {item.copy.parent for item in published if item.copy}:
             sync(folder)
         return published
@@ -80,17 +82,23 @@ class Finisher:
         """Records a batch in one transaction, the reasons of failed pictures beside their places before it."""
         reserved = Reservations()
         rows = [self._row(item, reserved) for item in batch]
-        self._database.record(rows)
+        self.write(rows)
         return rows
+
+    def write(self, rows: Sequence[Finished]) -> None:
+        """Records rows as they are, in one transaction."""
+        self._database.record(rows)
 
     def release(self, batch: Sequence[Published], rows: Sequence[Finished]) -> None:
         """Moves the originals out of the claim folder, as was recorded."""
-        list(self._pool.map(lambda item, row: self.put_away(item.judged.read.claim, row), batch, rows))
+        pairs = [(item.judged.read.claim, row) for item, row in zip(batch, rows, strict=True)]
+        self._each(lambda pair: self.put_away(*pair), pairs)
 
     def put_away(self, claim: Claim, row: Finished | Recorded) -> None:
         """Moves one original to where its row says, and removes its claim."""
         file = self._claims.file(claim)
-        if row.kept is not None and os.path.lexists(file):
+        # A picture that had vanished and is here again, with its share, is taken anew.
+        if (row.kept is not None or row.state is State.VANISHED) and os.path.lexists(file):
             self._claims.put_back(claim)
         elif row.original_path is not None:
             intended = self._home.root / row.original_path
@@ -109,10 +117,10 @@ class Finisher:
                 self.put_away(claim, row)
         return [claim for claim in claims if claim.id not in recorded]
 
-    def taken_back(self, gone: Sequence[Gone]) -> None:
-        """Records pictures that vanished while they waited."""
+    def taken_back(self, gone: Sequence[Gone]) -> list[Finished]:
+        """The rows of pictures that vanished while they waited."""
         now = self._now()
-        self._database.record([
+        return [
             Finished(
                 claim=new_id(),
                 name=os.path.basename(clean(picture.path)),
@@ -126,7 +134,13 @@ class Finisher:
                 attempts=0,
             )
             for picture in gone
-        ])  # fmt: skip
+        ]
+
+    def _each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """The results of `work`, done in threads. Raises the first fault, once none is at work any more."""
+        futures = [self._pool.submit(work, item) for item in items]
+        wait(futures)
+        return [future.result() for future in futures]
 
     def _publish(self, judged: Judged) -> Published:
         picture, outcome, vision = judged.read.content, judged.outcome, judged.read.taken.vision

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from watcher.errors import HomeError
 from watcher.intake.claims import new_id, short
+from watcher.intake.moves import move_new, sync, write_durably
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,10 +19,11 @@ def identity(root: Path) -> str:
     """The home's short name, made at the first call. Raises HomeError if it cannot be kept or was garbled."""
     path = root / NAME
     try:
-        with path.open("x", encoding="ascii") as file:
-            file.write(short(new_id()))
-    except FileExistsError:
-        pass
+        if not path.exists():
+            half = root / f"{NAME}.tmp"
+            write_durably(half, short(new_id()).encode())
+            move_new(half, path)
+            sync(root)
     except OSError as fault:
         raise HomeError(f"{path}: cannot be written: {fault.strerror}") from fault
     name = path.read_text("ascii", "replace").strip()

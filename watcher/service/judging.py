@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
+from watcher.intake.names import clean
 from watcher.service.finishing import version_of
 from watcher.service.work import Changed, Judged, Vanished
 from watcher.vision.outcome import Classified, Failed, Picture
@@ -71,7 +72,7 @@ class Judge:
         return known
 
     def _remember(self, read: Read, outcome: Classified) -> _Earlier:
-        earlier = _Earlier(outcome, read.claim.path)
+        earlier = _Earlier(outcome, clean(read.claim.path))
         self._recent[read.sha256 or "", read.taken.vision.package.card.digest] = earlier
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)

@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import socket
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,17 +18,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+# `holder` has the lock for a moment, too, which must not keep a daemon from starting.
+TRIES, PAUSE_SECONDS = 20, 0.05
+
+
 @contextmanager
 def held(path: Path, now: datetime) -> Iterator[None]:
     """Holds the home's lock. Raises HomeError naming the process that has it already."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise HomeError(
-                f"{path.parent} is already being watched, by {_said(handle)}; stop that one first"
-            ) from None
+        if not _locked(handle):
+            raise HomeError(f"{path.parent} is already being watched, by {_said(handle)}; stop that one first")
         os.ftruncate(handle, 0)
         owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": now.isoformat(timespec="seconds")}
         os.pwrite(handle, json.dumps(owner).encode(), 0)
@@ -52,9 +53,20 @@ def holder(path: Path) -> str | None:
         os.close(handle)
 
 
+def _locked(handle: int) -> bool:
+    for _ in range(TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return True
+    return False
+
+
 def _said(handle: int) -> str:
     try:
         owner = json.loads(os.pread(handle, 4096, 0))
         return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, TypeError):
         return "another process"

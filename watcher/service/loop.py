@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
+    from watcher.intake.arrivals import Gone
     from watcher.intake.claims import ClaimFolder
     from watcher.intake.inbox import Inbox
     from watcher.service.ending import Ending
@@ -59,19 +60,32 @@ class Loop:
         The batch in hand is finished; what was claimed and not classified goes back to the inbox.
         """
         try:
-            self._recover()
-            quiet_since = self._inbox.passes
-            while not self._stop.is_set():
-                if self._turn():
-                    quiet_since = self._inbox.passes
-                elif once and self._is_empty(quiet_since):
-                    break
-                elif self._reception.idle:
-                    self._sleep()
+            try:
+                self._recover()
+                self._work(once=once)
+            finally:
+                self._close()
+            self._ending.check()
         except Stopped:
             log.warning("ended before everything claimed was finished; the next start goes on with it")
-        finally:
+
+    def _work(self, *, once: bool) -> None:
+        quiet_since = self._inbox.begun
+        while not self._stop.is_set():
+            finishing = not self._ending.idle
+            busy = self._turn()
+            if busy or finishing:
+                quiet_since = self._inbox.begun
+            elif once and self._is_empty(quiet_since):
+                break
+            if not busy:
+                self._sleep()
+
+    def _close(self) -> None:
+        self._stop.set()  # whatever ended the loop, nothing waits for the world any more
+        try:
             self._reception.close()
+        finally:
             self._ending.close()
 
     def _recover(self) -> None:
@@ -84,26 +98,29 @@ class Loop:
         if left:
             log.info("going on with what was left in the claim folder", pictures=len(left))
         unfinished = patiently(lambda: self._finisher.put_away_recorded(left), "going on with old claims", self._stop)
-        for claim in unfinished:
+        untried = [claim for claim in unfinished if not claim.attempts]
+        for together in [untried, *([claim] for claim in unfinished if claim.attempts)]:
             if self._stop.is_set():
                 return
-            self._reception.admit(claim)
-            if claim.attempts:
-                while not self._reception.idle:
-                    self._judge_batch(self._reception.batch())
-                self._ending.drain()
+            for claim in together:
+                self._reception.admit(claim)
+            while not self._reception.idle:
+                self._judge_batch(self._reception.batch())
+            self._ending.drain()
 
     def _turn(self) -> bool:
         """One round; whether there was anything to do."""
+        self._ending.check()
         self._take()
-        batch = self._reception.batch()
-        self._judge_batch(batch, read_on=True)
-        return bool(batch)
+        busy = not self._reception.idle  # even if all of it turns out to have changed
+        self._judge_batch(self._reception.batch(), read_on=True)
+        return busy
 
     def _take(self) -> None:
-        gone = patiently(lambda: self._reception.take(self._clock()), "reading the inbox", self._stop)
-        if gone:
-            patiently(lambda: self._finisher.taken_back(gone), "writing to the database", self._stop)
+        gone: list[Gone] = []
+        patiently(lambda: self._reception.take(self._clock(), gone), "reading the inbox", self._stop)
+        rows = self._finisher.taken_back(gone)
+        patiently(lambda: self._finisher.write(rows), "writing to the database", self._stop)
 
     def _judge_batch(self, batch: list[Read], *, read_on: bool = False) -> None:
         if not batch:
@@ -112,17 +129,17 @@ class Loop:
             if read_on:  # the next batch is decoded while this one is classified
                 self._take()
             judged = patiently(lambda: self._judge(batch), "reading the database", self._stop)
+            self._ending.put(judged)
         except BaseException:
             for read in batch:
                 self._reception.put_back(read)
             raise
-        self._ending.put(judged)
 
-    def _is_empty(self, passes: int) -> bool:
-        """Whether nothing is left, and a scan since `passes` has seen so."""
+    def _is_empty(self, begun: int) -> bool:
+        """Whether nothing is left, and a scan after the one numbered `begun` has seen so."""
         if not (self._reception.idle and self._ending.idle and self._inbox.idle):
             return False
-        if self._inbox.passes > passes:
+        if self._inbox.passes > begun:
             return True
         self._inbox.scan_soon()
         return False

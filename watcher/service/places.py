@@ -17,14 +17,17 @@ if TYPE_CHECKING:
 
     from watcher.intake.arrivals import Claim
 
+# Linux' PATH_MAX less room for a reason's ending: cleaning can lengthen a path threefold.
+LONGEST_PATH = 4000
 
-def names_for(claim: Claim, path: str) -> Iterator[str]:
-    """`path`, clean and relative, then names that carry the claim's id and so belong to no other."""
-    yield fitting(path)
-    yield tagged(path, short(claim.id))
-    yield tagged(path, claim.id)
+
+def targets_for(folder: Path, claim: Claim, path: str) -> Iterator[Path]:
+    """`path`, clean and relative, below `folder`; then names that carry the claim's id and so belong to no other."""
+    for target in (fitting(path), tagged(path, short(claim.id)), tagged(path, claim.id)):
+        if len(os.fsencode(folder / target)) < LONGEST_PATH:
+            yield folder / target
     # Where a file has the name that a folder of ours needs, or the path became too long.
-    yield tagged(os.path.basename(path), claim.id)
+    yield folder / tagged(os.path.basename(path), claim.id)
 
 
 def put_copy(half: Path, outbox: Path, claim: Claim, path: str) -> Path:
@@ -32,8 +35,7 @@ def put_copy(half: Path, outbox: Path, claim: Claim, path: str) -> Path:
 
     A copy that stands there already gives way only if it is this claim's own, from before a crash.
     """
-    for name in names_for(claim, path):
-        target = outbox / name
+    for target in targets_for(outbox, claim, path):
         try:
             make_folder(target.parent)
             move_new(half, target)
@@ -50,29 +52,31 @@ class Reservations:
     """Free names for originals, chosen before they are moved there, each given out once."""
 
     def __init__(self) -> None:
-        self._taken: set[Path] = set()
+        self._files: set[Path] = set()
+        self._folders: set[Path] = set()
 
     def choose(self, folder: Path, claim: Claim) -> Path:
         """A name below `folder` that no file has."""
-        for name in names_for(claim, clean(claim.path)):
-            target = folder / name
-            if target not in self._taken and not os.path.lexists(target) and _can_hold(folder, target.parent):
+        for target in targets_for(folder, claim, clean(claim.path)):
+            between = list(_between(folder, target))
+            if self._is_free(target) and all(map(self._can_hold, between)):
                 break
-        self._taken.add(target)
+        self._files.add(target)
+        self._folders.update(between)
         return target
 
-    def clear(self) -> None:
-        """To be called once the originals are where they were to go."""
-        self._taken.clear()
+    def _is_free(self, target: Path) -> bool:
+        return not (target in self._files or target in self._folders or os.path.lexists(target))
+
+    def _can_hold(self, folder: Path) -> bool:
+        """Whether `folder` is there or could be made: no file has its name."""
+        return folder not in self._files and (folder.is_dir() or not os.path.lexists(folder))
 
 
-def _can_hold(root: Path, folder: Path) -> bool:
-    """Whether `folder` is there or could be made: no part of it below `root` is a file."""
-    while folder != root:
-        if os.path.lexists(folder) and not folder.is_dir():
-            return False
-        folder = folder.parent
-    return True
+def _between(root: Path, target: Path) -> Iterator[Path]:
+    """The folders above `target` and below `root`."""
+    while (target := target.parent) != root:
+        yield target
 
 
 def put_original(source: Path, target: Path, claim: Claim) -> Path:
@@ -82,16 +86,23 @@ def put_original(source: Path, target: Path, claim: Claim) -> Path:
     """
     if not os.path.lexists(source):
         return target
-    make_folder(target.parent)
     try:
+        make_folder(target.parent)
         move_new(source, target)
-    except FileExistsError:
-        if same_file(source, target) or (target.is_file() and digest_of(source) == digest_of(target)):
+    except (FileExistsError, NotADirectoryError):
+        if target.is_file() and (same_file(source, target) or digest_of(source) == digest_of(target)):
             os.unlink(source)  # an earlier try came as far as the copy
         else:
-            target = target.parent / tagged(target.name, claim.id)
+            target = _nearest_folder(target) / tagged(target.name, claim.id)
             move_new(source, target)
     return target
+
+
+def _nearest_folder(path: Path) -> Path:
+    """The lowest folder above `path` that is one: somebody's file may have the name of another."""
+    while not (path := path.parent).is_dir():
+        pass
+    return path
 
 
 def make_folder(folder: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import structlog
@@ -19,12 +21,18 @@ log = structlog.get_logger()
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from watcher.intake.arrivals import Claim
     from watcher.intake.claims import ClaimFolder
     from watcher.service.work import Taken
 
 # A picture of the most pixels, four channels of 16 bits, not compressed, and room for metadata.
 BYTES_PER_PIXEL = 8
 METADATA_BYTES = 64_000_000
+
+# What this machine lacks for the moment says nothing about the file.
+SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# How often a file is tried that stands there and yet cannot be read, as one on a bad sector.
+MOST_READS = 3
 
 GONE = "it disappeared from the claim folder before it could be read"
 
@@ -59,6 +67,7 @@ class Reader:
         self._budget = budget
         self._max_pixels = int(max_megapixels * 1e6)
         self._max_bytes = int(max_megapixels * 1e6 * BYTES_PER_PIXEL) + METADATA_BYTES
+        self._faults: Counter[Fingerprint] = Counter()
 
     def read(self, taken: Taken) -> Read:
         """The attempt is counted on disk before the file is opened. A picture's fault is a value."""
@@ -67,12 +76,12 @@ class Reader:
             claim = self._claims.attempt(claim)
             data = self._bytes(self._claims.file(claim), claim.fingerprint)
         except (FileNotFoundError, NotADirectoryError):
-            return Read(taken, claim, Vanished(GONE))
+            # An inbox whose share went away has lost nothing.
+            return Read(taken, claim, Vanished(GONE) if self._claims.is_there() else Changed())
         except PermissionError as fault:
             return Read(taken, claim, Failed(f"Watcher may not read the file: {fault.strerror}"))
         except OSError as fault:
-            log.warning("a picture could not be read; it goes back to wait", path=claim.path, reason=str(fault))
-            return Read(taken, claim, Changed())
+            return Read(taken, claim, self._not_read(claim, fault))
         if not isinstance(data, bytes):
             return Read(taken, claim, data)
         sha256 = hashlib.sha256(data).hexdigest()
@@ -86,12 +95,21 @@ class Reader:
         finally:
             if not isinstance(content, Picture):
                 self._budget.release(pixels)
-        return Read(taken, claim, content, sha256, len(data))
+        return Read(taken, claim, content, sha256, len(data), pixels if isinstance(content, Picture) else 0)
 
     def forget(self, read: Read) -> None:
-        """To be called when a picture's pixels are no longer needed."""
-        if isinstance(read.content, Picture):
-            self._budget.release(read.content.width * read.content.height)
+        """To be called, once, when a picture's pixels are no longer needed."""
+        self._budget.release(read.pixels)
+
+    def _not_read(self, claim: Claim, fault: OSError) -> Changed | Failed:
+        """Back to the inbox with it, unless that has been tried often enough."""
+        if fault.errno not in SHORT_OF:
+            self._faults[claim.fingerprint] += 1
+        if self._faults[claim.fingerprint] >= MOST_READS:
+            del self._faults[claim.fingerprint]
+            return Failed(f"the file cannot be read: {fault.strerror}")
+        log.warning("a picture could not be read; it goes back to wait", path=claim.path, reason=str(fault))
+        return Changed()
 
     def _bytes(self, path: Path, settled: Fingerprint) -> bytes | Changed | Failed:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

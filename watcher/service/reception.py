@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import errno
+import os
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, as_completed, wait
 from typing import TYPE_CHECKING
 
 import structlog
 
 from watcher.intake.arrivals import Gone
+from watcher.intake.names import clean
 from watcher.service.work import Changed, Read, Taken
 from watcher.vision.outcome import Failed
 
@@ -27,6 +30,9 @@ log = structlog.get_logger()
 FILL_SECONDS = 0.02
 # How often a picture is opened by a process that then dies, before it is set aside.
 MOST_ATTEMPTS = 3
+# What a rename says of one picture, where other errors speak of the whole inbox.
+NOT_OURS = (errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.EXDEV)  # EXDEV: a bind mount in the inbox
+IN_USE = (errno.EBUSY, errno.ETXTBSY)  # by its writer, on shares of Windows
 GAVE_UP = "Watcher stopped {} times while it worked on this picture, which may be the cause"
 
 
@@ -54,19 +60,21 @@ class Reception:
         self._pool = ThreadPoolExecutor(threads, "read")
         self._now = now
         self._reading: list[tuple[Taken, Future[Read]]] = []
+        self._returning: list[Claim] = []
+        self._closed: set[str] = set()  # folders from which nothing could be claimed
 
     @property
     def idle(self) -> bool:
         return not self._reading
 
-    def take(self, now: float) -> list[Gone]:
-        """Claims what is whole, as far as there is room; what went away instead comes back.
+    def take(self, now: float, gone: list[Gone]) -> None:
+        """Claims what is whole, as far as there is room; what went away instead is added to `gone`.
 
         `now` is a monotonic time. Raises OSError if the inbox cannot be read or written.
         """
-        gone: list[Gone] = []
+        self._return()
         if len(self._reading) >= self._window:
-            return gone
+            return
         for item in self._inbox.poll(now):
             if isinstance(item, Gone):
                 gone.append(item)
@@ -74,13 +82,12 @@ class Reception:
                 self.admit(claim)
                 if len(self._reading) >= self._window:
                     break
-        return gone
 
     def admit(self, claim: Claim) -> None:
         """Has a claimed picture read; one whose model cannot be loaded goes back to the inbox."""
         vision = self._bench.vision(self._routes.model_of(claim.path))
         if vision is None:
-            self._claims.put_back(claim)
+            self._returning.append(claim)
             return
         taken = Taken(claim, vision, self._now())
         if claim.attempts < MOST_ATTEMPTS:
@@ -99,39 +106,59 @@ class Reception:
         mine = [future for taken, future in self._reading if taken.vision is vision][: self._batch_size]
         wait(mine, timeout=FILL_SECONDS)
         ready = [pair for pair in self._reading if pair[0].vision is vision and pair[1].done()][: self._batch_size]
+        reads = [future.result() for _, future in ready]
         self._reading = [pair for pair in self._reading if pair not in ready]
-        return [read for pair in ready if (read := self._result(pair[1])) is not None]
+        for read in reads:
+            if isinstance(read.content, Changed):
+                self.put_back(read)
+        return [read for read in reads if not isinstance(read.content, Changed)]
 
     def close(self) -> None:
-        """Puts what was not handed out back into the inbox."""
-        for taken, future in self._reading:
-            if future.cancel() or future.cancelled():
-                self._claims.put_back(taken.claim)
-                continue
-            read = self._result(future)
-            if read is not None:
-                self.put_back(read)
+        """Puts what was not handed out back into the inbox; what cannot go there stays for the next start."""
+        self._returning += [taken.claim for taken, future in self._reading if future.cancel()]
+        # As they come: a picture may wait for room among the pixels, which another one gives back here.
+        for future in as_completed(future for _, future in self._reading if not future.cancelled()):
+            if future.exception() is None:
+                self.put_back(future.result())
         self._reading.clear()
         self._pool.shutdown()
+        try:
+            self._return()
+        except OSError as fault:
+            log.warning("claimed pictures cannot go back to the inbox; the next start takes them", reason=str(fault))
 
     def put_back(self, read: Read) -> None:
+        """Lets a picture go back to the inbox, where it is found again."""
         self._reader.forget(read)
-        self._claims.put_back(read.claim)
+        self._returning.append(read.claim)
+
+    def _return(self) -> None:
+        while self._returning:
+            if not self._claims.is_there():  # or folders would be made in an empty mount point
+                raise FileNotFoundError(errno.ENOENT, "the inbox is not there (is its share mounted?)")
+            claim = self._returning[-1]
+            if os.path.lexists(self._claims.file(claim)):
+                self._claims.put_back(claim)
+            self._returning.pop()
+
+    def _complain(self, seen: Seen, fault: OSError) -> None:
+        """Once for each folder: its pictures mostly share their fate, and every scan finds them again."""
+        folder = os.path.dirname(clean(seen.path))
+        if folder not in self._closed:
+            self._closed.add(folder)
+            log.warning("pictures cannot be claimed; they wait", folder=folder, reason=fault.strerror)
 
     def _claim(self, seen: Seen, now: float) -> Claim | None:
         try:
             claim = self._claims.claim(seen)
-        except PermissionError as fault:
-            log.warning("a picture cannot be claimed; it waits", path=seen.path, reason=fault.strerror)
-            return None
+        except OSError as fault:
+            if fault.errno in NOT_OURS:
+                self._complain(seen, fault)
+                return None
+            self._inbox.wait_again(seen, now)
+            if fault.errno in IN_USE:
+                return None
+            raise
         if claim is None:
             self._inbox.wait_again(seen, now)
         return claim
-
-    def _result(self, future: Future[Read]) -> Read | None:
-        """A finished reading; None where the picture went back to the inbox."""
-        read = future.result()
-        if isinstance(read.content, Changed):
-            self._claims.put_back(read.claim)
-            return None
-        return read

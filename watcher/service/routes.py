@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from watcher.errors import ModelError
+from watcher.errors import ModelError, ModelMissing
 from watcher.intake.names import clean
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# How long a model that could not be loaded is left in peace; a new version is tried at the next scan.
+# How long a model that is here and could not be loaded is left in peace.
 REFUSED_SECONDS = 30.0
 
 
@@ -76,7 +76,9 @@ class Bench:
         except ModelError as fault:
             if model not in self._refused:
                 log.warning("a model cannot be used; its pictures wait", model=model, reason=str(fault))
-            self._refused[model] = self._clock() + REFUSED_SECONDS
+            # To see that a model is not here costs nothing, so the next picture may ask again.
+            again = 0.0 if isinstance(fault, ModelMissing) else self._clock() + REFUSED_SECONDS
+            self._refused[model] = again
             return None
         self._refused.pop(model, None)
         self._loaded[model] = vision

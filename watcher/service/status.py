@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from watcher.intake.names import clean
 from watcher.intake.scan import scan
 from watcher.models.registry import Registry
 from watcher.results import Database, NoDatabase, State
+from watcher.service.kept import not_kept
 from watcher.service.lock import holder
 from watcher.service.routes import Routes
 
@@ -20,11 +22,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from watcher.home import Home
-    from watcher.intake.arrivals import Seen
 
 CHUNK = 500
 MOST_EXPLAINED = 100
-TRIES = 5
+# A daemon at full speed moves something every few milliseconds; a look takes as long.
+LONGEST_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +68,17 @@ def status(home: Home) -> Status:
     """Counts the inbox, the claim folder and the database.
 
     A picture on its way between them could be counted twice or not at all, so it looks again until
-    nothing moved meanwhile, a few times. Raises HomeError if the inbox is not there, and what opening
+    nothing moved meanwhile, for two seconds at most. Raises HomeError if the inbox is not there, and what opening
     the database may raise.
     """
     routes = Routes(home.settings.models, Registry(home.models))
     database = _open(home)
     try:
-        for _ in range(TRIES):
+        until = time.monotonic() + LONGEST_SECONDS
+        while True:
             rows, claimed = _settled(home, database)
             waiting = _waiting(home, routes, database)
-            if (rows, claimed) == _settled(home, database):
+            if (rows, claimed) == _settled(home, database) or time.monotonic() > until:
                 break
     finally:
         if database:
@@ -123,20 +126,13 @@ def _waiting(home: Home, routes: Routes, database: Database | None) -> _Waiting:
         alone = [item for item in chunk if isinstance(item, LeftAlone)]
         left += len(alone)
         first += alone[: MOST_EXPLAINED - len(first)]
-        for seen in _not_kept([item for item in chunk if not isinstance(item, LeftAlone)], database):
+        seen_here = [item for item in chunk if not isinstance(item, LeftAlone)]
+        for seen in not_kept(seen_here, database) if database else seen_here:
             pictures += 1
             if (model := routes.model_of(seen.path)) in absent:
                 missing[model] = missing.get(model, 0) + 1
     explained = tuple(LeftAlone(clean(item.path), item.reason) for item in first)
     return _Waiting(pictures, missing, left, explained)
-
-
-def _not_kept(pictures: list[Seen], database: Database | None) -> list[Seen]:
-    """Without the originals that stay in the inbox although they are done."""
-    if database is None or not pictures:
-        return pictures
-    kept = database.kept(clean(seen.path) for seen in pictures)
-    return [seen for seen in pictures if str(seen.fingerprint) not in kept.get(clean(seen.path), ())]
 
 
 def _chunks(home: Home) -> Iterator[list[Any]]:

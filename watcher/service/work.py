@@ -44,6 +44,8 @@ class Read:
     content: Picture | Failed | Vanished | Changed
     sha256: str | None = None
     size: int | None = None
+    pixels: int = 0
+    """How much of the pixel budget it holds until it is forgotten."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""One daemon for each home, and whose claims are whose."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from watcher.errors import HomeError
+from watcher.service import lock
+from watcher.service.identity import NAME, identity
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+HOLD = """
+import sys, time
+from datetime import UTC, datetime
+from pathlib import Path
+from watcher.service import lock
+with lock.held(Path(sys.argv[1]), datetime(2026, 11, 23, 12, tzinfo=UTC)):
+    print("held", flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_second_daemon_is_refused_and_told_of_the_first(tmp_path: Path) -> None:
+    """Who is refused the lock hears which process has it, where and since when."""
+    with lock.held(tmp_path / "lock", NOW), pytest.raises(HomeError) as refused, lock.held(tmp_path / "lock", NOW):
+        pass
+    assert f"process {os.getpid()} on " in str(refused.value)
+    assert "2026-11-23T12:00:00" in str(refused.value)
+
+
+def test_a_lock_is_free_again_after_its_daemon(tmp_path: Path) -> None:
+    """The file stays, the lock does not."""
+    with lock.held(tmp_path / "lock", NOW):
+        assert lock.holder(tmp_path / "lock")
+    assert lock.holder(tmp_path / "lock") is None
+    with lock.held(tmp_path / "lock", NOW):
+        pass
+
+
+def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
+    """After SIGKILL nothing has to be cleaned up before the next start."""
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLD, path], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout and holder.stdout.readline() == b"held\n"
+        assert f"process {holder.pid} on " in (lock.holder(path) or "")
+        holder.send_signal(signal.SIGKILL)
+    assert lock.holder(path) is None
+    with lock.held(path, NOW):
+        assert f"process {os.getpid()} on " in (lock.holder(path) or "")
+
+
+def test_asking_who_holds_the_lock_keeps_no_daemon_from_starting(tmp_path: Path) -> None:
+    """`status` takes the lock for a moment to see whether it is free; a daemon that starts then waits for it."""
+    path = tmp_path / "lock"
+    path.touch()
+    asking = os.open(path, os.O_RDWR)
+    fcntl.flock(asking, fcntl.LOCK_SH)
+    threading.Timer(0.1, os.close, [asking]).start()
+    with lock.held(path, NOW):
+        pass
+
+
+def test_nobody_holds_a_lock_that_was_never_made(tmp_path: Path) -> None:
+    """Asking makes no file."""
+    assert lock.holder(tmp_path / "lock") is None
+    assert not (tmp_path / "lock").exists()
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{", b"[]", b"\xff", b'{"pid": 1}'])
+def test_a_garbled_lock_still_locks(tmp_path: Path, garbage: bytes) -> None:
+    """What the file says is for people; the lock itself is the system's."""
+    with lock.held(tmp_path / "lock", NOW):
+        (tmp_path / "lock").write_bytes(garbage)
+        assert lock.holder(tmp_path / "lock") == "another process"
+
+
+def test_a_home_keeps_its_name_when_it_moves(tmp_path: Path) -> None:
+    """Its claims are found again after the home was renamed; another home has another name."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    name = identity(tmp_path / "one")
+    (tmp_path / "one").rename(tmp_path / "moved")
+    assert identity(tmp_path / "moved") == name
+    assert identity(tmp_path / "two") != name
+
+
+def test_a_crash_while_the_name_is_written_does_no_harm(tmp_path: Path) -> None:
+    """The name appears whole or not at all, so a half-written one never stops the next start."""
+    (tmp_path / f"{NAME}.tmp").write_text("ab")
+    assert len(identity(tmp_path)) == 8
+    assert os.listdir(tmp_path) == [NAME]
+
+
+def test_a_garbled_name_is_not_guessed(tmp_path: Path) -> None:
+    """With another name the claims of this home would be orphans, so a person must look."""
+    (tmp_path / NAME).write_bytes(b"\xff\xfe?")
+    with pytest.raises(HomeError, match="8 letters and digits"):
+        identity(tmp_path)
+
+
+def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
+    """The fault names the file."""
+    with pytest.raises(HomeError, match=r"\.watcher-id: cannot be written"):
+        identity(tmp_path / "absent")

@@ -1,0 +1,32 @@
+"""Originals that stay in the inbox although they are done: which of the pictures there still wait."""
+
+from __future__ import annotations
+
+import re
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from watcher.intake.names import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from watcher.intake.arrivals import Seen
+    from watcher.results import Database
+
+# How a picture is called that came back beside a new one of its name.
+_TAG = re.compile(r"~[a-z2-7]{8}(?=(\.[^./]*)?\Z)")
+
+
+def not_kept(pictures: Sequence[Seen], database: Database) -> list[Seen]:
+    """The pictures without those that were recorded and left in the inbox, and have not changed since."""
+    names = {seen.path: _names(seen.path) for seen in pictures}
+    kept = database.kept(chain.from_iterable(names.values()))
+    return [
+        seen for seen in pictures if not any(str(seen.fingerprint) in kept.get(name, ()) for name in names[seen.path])
+    ]
+
+
+def _names(path: str) -> set[str]:
+    """Under which a picture may have been recorded."""
+    return {clean(path), _TAG.sub("", clean(path))}
