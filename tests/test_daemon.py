@@ -238,8 +238,8 @@ def test_a_model_that_cannot_be_fetched_is_told_and_the_others_work(
         assert (line["model"], line["reason"]) == ("xception", str(fault))
 
 
-def test_a_model_that_gives_no_probabilities_is_no_reason_to_stop(tmp_path: Path, tiny_home_models: Path) -> None:
-    """Its pictures are set aside with the reason, and are not lost."""
+def test_the_pictures_of_a_model_that_gives_no_numbers_wait(tmp_path: Path, tiny_home_models: Path) -> None:
+    """It is refused when it is loaded, and its pictures wait: they are not at fault."""
     models = tmp_path / "models"
     shutil.copytree(tiny_home_models, models)
     card = (
@@ -252,7 +252,7 @@ def test_a_model_that_gives_no_probabilities_is_no_reason_to_stop(tmp_path: Path
     Registry(models).install("broken", model, card, homes.NOON)
     home = homes.make(tmp_path / "home", models, models={"default": "broken", "routes": {}})
     homes.drop(home.inbox, "a.png", homes.picture("red"))
-    [row] = homes.run_once(home)
-    assert row.state is State.FAILED
-    assert row.reason == "no annotated copy of it could be made: a score lies between 0 and 1, not at nan"
-    assert homes.paths(home.failed) == {"a.png", "a.png.reason.txt"}
+    with capture_logs() as logs:
+        assert homes.run_once(home) == []
+    assert homes.paths(home.inbox) == {"a.png"}
+    assert any("broken/1 gives no numbers" in line.get("reason", "") for line in logs)

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import homes
 import pytest
 
+from watcher.clock import utc
 from watcher.home import Home
 from watcher.intake.arrivals import Claim
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.scan import look
 from watcher.models.registry import Registry
-from watcher.results import Database, State
-from watcher.service.daemon import utc
+from watcher.results import Database, Finished, State
 from watcher.service.finishing import TAKEN_BACK, Finisher
 from watcher.service.identity import identity
 from watcher.service.judging import Judge
 from watcher.service.reading import GONE, PixelBudget, Reader
 from watcher.service.routes import Routes
-from watcher.service.work import Judged, Read, Taken, Vanished
+from watcher.service.work import Judged, Published, Read, Taken, Vanished
 from watcher.vision.vision import Vision
+
+
+def record(finisher: Finisher, published: Sequence[Published]) -> list[Finished]:
+    rows = finisher.rows(published)
+    finisher.record(rows)
+    return rows
 
 
 class Process:
@@ -90,7 +96,7 @@ def work_until(process: Process, step: str) -> None:
     published = process.finisher.publish(judged)
     if step == "published":
         return
-    rows = process.finisher.record(published)
+    rows = record(process.finisher, published)
     if step == "recorded":
         return
     if step == "moved":
@@ -139,7 +145,7 @@ def test_each_step_may_be_repeated_at_once(
     for _ in range(2):
         published = process.finisher.publish(judged)
     for _ in range(2):
-        rows = process.finisher.record(published)
+        rows = record(process.finisher, published)
     for _ in range(2):
         process.finisher.release(published, rows)
     assert [row.state for row in homes.rows(home)] == [State.DONE, State.FAILED]
@@ -158,7 +164,7 @@ def test_a_copy_is_on_disk_before_its_row_and_its_row_before_the_move(
     published = process.finisher.publish(process.judged("a.png"))
     assert published[0].copy == home.outbox / "a.png"
     assert homes.rows(home) == []
-    [row] = process.finisher.record(published)
+    [row] = record(process.finisher, published)
     assert [(found.outbox_path, found.path) for found in homes.rows(home)] == [("outbox/a.png", "a.png")]
     assert row.original_path == "done/a.png"
     assert process.claims.file(published[0].judged.read.claim).exists()
@@ -177,7 +183,7 @@ def test_what_vanished_and_is_here_again_is_taken_anew(
     file = process.claims.file(read.claim)
     file.rename(tmp_path / "away")
     published = process.finisher.publish([Judged(read, Vanished(GONE))])
-    process.finisher.record(published)
+    record(process.finisher, published)
     (tmp_path / "away").rename(file)
     process.die()
     assert [row.state for row in homes.run_once(home)] == [State.VANISHED, State.DONE]
@@ -193,7 +199,7 @@ def test_what_was_taken_back_is_recorded_as_vanished(
     home = homes.make(tmp_path, tiny_home_models, models={"default": "tiny", "routes": {"r": "tiny"}})
     process = start(home)
     path = os.fsdecode(b"r/slide/caf\xe9.png")
-    process.finisher.write(process.finisher.taken_back([Gone(path, Fingerprint(1, 2, 3, 4))]))
+    process.finisher.record(process.finisher.taken_back([Gone(path, Fingerprint(1, 2, 3, 4))]))
     [row] = homes.rows(home)
     assert (row.state, row.path, row.name, row.grp) == (
         State.VANISHED,
@@ -275,7 +281,7 @@ def test_a_name_taken_in_done_is_recorded_as_it_was_given(
     homes.drop(home.inbox, "a.png", homes.picture("red"))
     process = start(home)
     published = process.finisher.publish(process.judged("a.png"))
-    [row] = process.finisher.record(published)
+    [row] = record(process.finisher, published)
     process.finisher.release(published, [row])
     assert row.original_path
     assert (home.root / row.original_path).read_bytes() == homes.picture("red")

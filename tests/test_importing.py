@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from watcher.errors import ModelError
-from watcher.models import imagenet
+from watcher.models import imagenet, lite0
 from watcher.models.importing import import_model
 from watcher.models.package import CARD, MODEL, import_keras, load
 from watcher.models.registry import Registry
@@ -228,9 +228,9 @@ def test_files_that_are_no_model_are_refused(registry: Registry, saved: Made, tm
     """Text named .keras, a damaged file, another name, an old .h5 model, an empty folder: each is told apart."""
     good = saved(flat(2, "softmax"))
     (tmp_path / "text.keras").write_text("hello")
-    assert "Keras refuses it" in refused(registry, tmp_path / "text.keras")
+    assert "is no .keras file" in refused(registry, tmp_path / "text.keras")
     (tmp_path / "half.keras").write_bytes(good.read_bytes()[:-500])
-    assert "Keras refuses it" in refused(registry, tmp_path / "half.keras")
+    assert "is no .keras file" in refused(registry, tmp_path / "half.keras")
     shutil.copy(good, tmp_path / "model.zip")
     assert "rename it to end in .keras" in refused(registry, tmp_path / "model.zip")
     (tmp_path / "old.h5").write_bytes(b"\x89HDF\r\n\x1a\n")
@@ -262,3 +262,23 @@ def test_a_package_that_does_not_fit_together_is_refused(
     (folder / CARD).write_text(card)
     (folder / MODEL).write_bytes((folder / MODEL).read_bytes() + b"\0")
     assert "was changed since it was stored" in refused(registry, folder)
+
+
+def test_weights_that_give_no_numbers_are_refused(registry: Registry, tmp_path: Path) -> None:
+    """One NaN among the weights would call every picture a goldfish."""
+    model = lite0.build()
+    weights = model.get_layer("logits").get_weights()
+    weights[1][0] = float("nan")
+    model.get_layer("logits").set_weights(weights)
+    model.save_weights(tmp_path / "nan.weights.h5")
+    with pytest.raises(ModelError, match="its outputs are no probabilities"):
+        import_model(registry, "efficientnet-lite0", tmp_path / "nan.weights.h5", NOW)
+    assert registry.names() == []
+
+
+@pytest.mark.parametrize("label", ["a/b", ".hidden", "bell\x07", "x" * 201])
+def test_a_label_must_be_able_to_name_a_folder(registry: Registry, saved: Made, tmp_path: Path, label: str) -> None:
+    """People correct a result by putting the picture into a folder of that name."""
+    (tmp_path / "labels.txt").write_text(f"good\n{label}\n")
+    with pytest.raises(ModelError, match="cannot be a folder's name"):
+        import_model(registry, "m", saved(flat(2, "softmax")), NOW, labels=tmp_path / "labels.txt")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from watcher.intake.arrivals import Claim, Fingerprint
+from watcher.service import places
 from watcher.service.places import LONGEST_PATH, Reservations, make_folder, put_copy, put_original
 from watcher.vision.encode import Caption, encode
 
@@ -98,8 +100,8 @@ DEEP = "/".join(["%0A" * 80] * 20) + "/a.png"
 def test_a_path_that_grew_too_long_keeps_its_last_name(tmp_path: Path) -> None:
     """Its folders are left out, for no system call would take them."""
     assert publish(tmp_path, path=DEEP) == "a~aaaaaaaaaaaaaaaa.png"
-    chosen = Reservations().choose(tmp_path, claim(DEEP))
-    assert chosen == tmp_path / "a~aaaaaaaaaaaaaaaa.png"
+    chosen = Reservations().choose(tmp_path / "done", claim(DEEP))
+    assert chosen == tmp_path / "done" / "a~aaaaaaaaaaaaaaaa.png"
     assert len(os.fsencode(tmp_path / DEEP)) > LONGEST_PATH
 
 
@@ -192,3 +194,36 @@ def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
         make_folder(tmp_path / "file")
     with pytest.raises(FileExistsError):
         make_folder(tmp_path / "file/below")
+
+
+@pytest.mark.parametrize("stem", ["a", "a" * 240])
+def test_a_note_gets_a_name_of_its_own(tmp_path: Path, stem: str) -> None:
+    """Whatever stands there, a failed picture and its note keep one name, at most 255 bytes, that nobody else has."""
+    reserved = Reservations()
+    (tmp_path / f"{stem}.jpg.reason.txt").mkdir()
+    first = reserved.choose(tmp_path, claim(f"{stem}.jpg"), ".reason.txt")
+    second = reserved.choose(tmp_path, claim(f"{stem}.jpg", TWO), ".reason.txt")
+    notes = {f"{target.name}.reason.txt" for target in (first, second)}
+    assert len(notes) == 2
+    for note in notes:
+        assert len(note) <= 255
+        (tmp_path / note).write_text("why")
+
+
+def test_a_name_that_the_file_system_does_not_take_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share of Windows refuses `a:b.jpg`; the picture comes out under its id instead of holding up all others."""
+    real = places.move_new
+
+    def refuse(source: Path, target: Path) -> None:
+        if ":" in target.name:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(source, target)
+
+    monkeypatch.setattr(places, "move_new", refuse)
+    (tmp_path / "half").write_bytes(b"copy")
+    placed = places.put_copy(tmp_path / "half", tmp_path / "outbox", claim("a:b.jpg"), "a:b.jpg")
+    assert placed == tmp_path / "outbox" / f"{ONE}.jpg"
+    (tmp_path / "claimed").write_bytes(b"original")
+    moved = put_original(tmp_path / "claimed", tmp_path / "done" / "a:b.jpg", claim("a:b.jpg"))
+    assert moved == tmp_path / "done" / f"{ONE}.jpg"
+    assert moved.read_bytes() == b"original"

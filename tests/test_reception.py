@@ -9,13 +9,13 @@ import homes
 import pytest
 from structlog.testing import capture_logs
 
+from watcher.clock import utc
 from watcher.home import Home
 from watcher.intake.arrivals import Gone
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.inbox import Inbox
 from watcher.intake.settle import Settler
 from watcher.models.registry import Registry
-from watcher.service.daemon import utc
 from watcher.service.reading import PixelBudget, Reader
 from watcher.service.reception import Reception
 from watcher.service.routes import Bench, Routes

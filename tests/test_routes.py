@@ -48,7 +48,8 @@ def test_every_model_of_the_settings_that_cannot_be_used_is_an_obstacle(tiny_hom
     routes = Routes(Models(default="tiny", routes={"a": "cells", "b": "xception"}), Registry(tiny_home_models))
     assert routes.obstacles() == {
         "cells": "there is no model cells: bring one with `watcher models import cells PATH`",
-        "xception": "the model xception is not here yet: run `watcher models fetch xception`",
+        "xception": "the model xception is not here yet: run `watcher models fetch xception`; without internet, "
+        "`watcher models import xception xception_weights_tf_dim_ordering_tf_kernels.h5`",
     }
 
 

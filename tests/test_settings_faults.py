@@ -217,3 +217,19 @@ def test_any_text_is_settings_or_a_settings_error(tmp_path_factory: pytest.TempP
             number = re.match(re.escape(str(path)) + r":(\d+): \S", line)
             assert number
             assert 1 <= int(number[1]) <= data.count(b"\n") + 1
+
+
+def test_a_misplaced_folder_is_reported_beside_an_unknown_key(tmp_path: Path) -> None:
+    """One fault in a section does not hide another."""
+    (tmp_path / "watcher.toml").write_text('[folders]\noutbox = "inbox/out"\ndoen = "x"\n')
+    with pytest.raises(SettingsError) as found:
+        load(tmp_path / "watcher.toml")
+    assert [fault.split(":")[1] for fault in found.value.faults] == ["2", "3"]
+
+
+def test_a_database_that_cannot_be_is_a_fault_of_the_file_and_its_password_no_secret_told(tmp_path: Path) -> None:
+    """The line is named, what stands there is not."""
+    (tmp_path / "watcher.toml").write_text('[database]\nurl = "mysql://u:secret@h/x"\n')
+    with pytest.raises(SettingsError, match=r"watcher\.toml:2: database\.url: should be like sqlite:") as found:
+        load(tmp_path / "watcher.toml")
+    assert "secret" not in str(found.value)

@@ -118,7 +118,7 @@ class DatabaseSettings(_Section):
 
     url: str = Field(
         default="sqlite:///watcher.db",
-        min_length=1,
+        pattern=r"^(sqlite(\+\w+)?:///|postgresql(\+\w+)?://)",
         description="an SQLAlchemy URL; a relative SQLite path starts at this file",
     )
 
@@ -153,8 +153,11 @@ def load(path: Path) -> Settings:
         settings = Settings.model_validate(values)
     except ValidationError as invalid:
         faults += [(fault["loc"], _sentence(fault)) for fault in invalid.errors()]
-    with suppress(ValidationError):  # which then is among the faults already
-        faults += _misplaced(Folders.model_validate(values.get("folders", {})), path.parent)
+    given = values.get("folders", {})
+    wrong = {location[1] for location, _ in faults if location[0] == "folders" and len(location) > 1}
+    with suppress(ValidationError, AttributeError):  # where it is no table, that is among the faults already
+        sound = {key: value for key, value in given.items() if key not in wrong}
+        faults += _misplaced(Folders.model_validate(sound), path.parent)
     if faults:
         lines = lines_of_keys(text)
         found = sorted((line_of(lines, location), sentence) for location, sentence in faults)
@@ -203,6 +206,8 @@ def _sentence(fault: ErrorDetails) -> str:
         close = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         return f"{key}: there is no such setting{hint}"
+    if key == "database.url":  # which may hold a password
+        return f"{key}: should be like sqlite:///watcher.db or postgresql+psycopg://user:password@host/database"
     return f"{key}: should be {_expected(fault)}, not {_said(fault['input'])}"
 
 
@@ -240,7 +245,7 @@ def _keys_beside(location: list[str]) -> list[str]:
 def commented(settings: Settings | None = None) -> str:
     """A `watcher.toml` that says every setting with its meaning, made from the settings themselves."""
     settings = settings or Settings()
-    out = ["# Watcher's settings. Every line shows its default; delete what you do not change.\n"]
+    out = ["# Watcher's settings: every one that there is. A line that is deleted means its default.\n"]
     for name in Settings.model_fields:
         section: _Section = getattr(settings, name)
         out.append(f"\n# {(type(section).__doc__ or '').strip()}\n[{name}]\n")

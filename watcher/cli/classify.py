@@ -57,10 +57,10 @@ def classify(
 
 def _vision(root: Path, model: str | None) -> tuple[Vision, int]:
     """The model, of the home if there is one, else out of this user's own cache; fetched if it can be."""
+    from watcher.clock import utc
     from watcher.home import exists, open_home
     from watcher.models.builtin import BUILT_IN, fetch
     from watcher.models.registry import Registry
-    from watcher.service.daemon import utc
     from watcher.settings import Settings
     from watcher.vision.vision import Vision
 

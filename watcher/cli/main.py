@@ -52,6 +52,8 @@ class Commands(click.Group):
                 raise
             _say(str(fault))
             ctx.exit(2 if isinstance(fault, UsageError) else 1)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
         except BrokenPipeError:
             # Whoever read our output has had enough; Python must not try to flush the rest at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -61,6 +63,12 @@ class Commands(click.Group):
                 raise
             where = f"{fault.filename}: " if fault.filename else ""
             _say(f"{where}{fault.strerror or fault}")
+            ctx.exit(1)
+        except Exception as fault:  # a mistake of ours, or of a library's
+            if ctx.params["debug"]:
+                raise
+            lines = str(fault).strip().splitlines() or [""]
+            _say(f"unexpected fault, {type(fault).__name__}: {lines[0]} (--debug before the command shows more)")
             ctx.exit(1)
 
 

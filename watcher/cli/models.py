@@ -111,8 +111,8 @@ def fetch(ctx: click.Context, name: str) -> None:
     Example: `watcher models fetch xception`
     """
     registry = _registry(ctx)
+    from watcher.clock import utc
     from watcher.models.builtin import fetch as fetch_model
-    from watcher.service.daemon import utc
 
     click.echo(f"{fetch_model(registry, name, utc()).id} is ready.")
 
@@ -151,8 +151,8 @@ def import_(
     """
     _check_name(name)
     registry = _registry(ctx)
+    from watcher.clock import utc
     from watcher.models.importing import import_model
-    from watcher.service.daemon import utc
 
     package = import_model(registry, name, path, utc(), labels=labels, preprocess=preprocess, resize=resize)
     click.echo(f"{package.id} is ready: {package.card.weights}.")

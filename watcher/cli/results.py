@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from watcher.cli.options import format_option, the_home
 from watcher.cli.output import print_rows
 from watcher.errors import UsageError
+
+if TYPE_CHECKING:
+    from watcher.results import Filter
 
 TABLE = ("id", "path", "model", "model_version", "label", "score", "state", "reason", "finished_at")
 
@@ -23,50 +27,43 @@ TABLE = ("id", "path", "model", "model_version", "label", "score", "state", "rea
 @click.option("--max-score", type=float, help="The label's score is at most this (0..1).")
 @click.option("--since", metavar="TIME", help="Finished then or later, e.g. 2026-11-23 or 2026-11-23T14:00 (UTC).")
 @click.option("--until", metavar="TIME", help="Finished before.")
-@click.option("--limit", type=click.IntRange(min=0), help="The newest so many.")
+@click.option("--limit", type=click.IntRange(0, 2**63 - 1), help="The newest so many.")
 @format_option
 @click.pass_context
-def results(
-    ctx: click.Context,
-    model: str | None,
-    label: str | None,
-    group: str | None,
-    state: str | None,
-    min_score: float | None,
-    max_score: float | None,
-    since: str | None,
-    until: str | None,
-    limit: int | None,
-    form: str,
-) -> None:
+def results(ctx: click.Context, /, form: str, **wanted: Any) -> None:
     """Query what was classified, newest first.
 
     Example: `watcher results --label "giant panda" --min-score 0.9 --format csv`
     """
-    from watcher.results import Database, Filter, NoDatabase, State, find
+    from watcher.results import Database, NoDatabase, find
     from watcher.results.queries import COLUMNS
 
     home = the_home(ctx)
-    if state is not None and state not in set(State):
-        raise UsageError(f"there is no state {state}: it is one of {', '.join(State)}")
-    wanted = Filter(
-        model=model,
-        label=label,
-        group=group,
-        state=State(state) if state else None,
-        min_score=min_score,
-        max_score=max_score,
-        since=_time(since, "--since"),
-        until=_time(until, "--until"),
-        limit=limit,
-    )
+    fitting = _filter(wanted)
     try:
         with Database.open(home.settings.database.url, home.root, readonly=True) as database:
-            rows = [dataclasses.asdict(row) for row in find(database, wanted)]
+            rows = [dataclasses.asdict(row) for row in find(database, fitting)]
     except NoDatabase as fault:  # a home that has not run yet: there is nothing, which is no fault
         click.echo(f"watcher: {fault}", err=True)
         rows = []
     print_rows(rows, form, COLUMNS, TABLE)
+
+
+def _filter(wanted: dict[str, Any]) -> Filter:
+    """The options as what the results room asks for. Raises UsageError for what makes no sense."""
+    from watcher.intake.names import clean
+    from watcher.results import Filter, State
+
+    given: dict[str, Any] = {key: clean(value) if isinstance(value, str) else value for key, value in wanted.items()}
+    if given["state"] is not None and given["state"] not in set(State):
+        raise UsageError(f"there is no state {given['state']}: it is one of {', '.join(State)}")
+    given["state"] = State(given["state"]) if given["state"] else None
+    for option in ("min_score", "max_score"):
+        if given[option] is not None and not 0 <= given[option] <= 1:
+            raise UsageError(f"--{option.replace('_', '-')} {given[option]}: a score lies between 0 and 1")
+    for option in ("since", "until"):
+        given[option] = _time(given[option], f"--{option}")
+    return Filter(**given)
 
 
 def _time(text: str | None, option: str) -> datetime | None:
@@ -74,6 +71,6 @@ def _time(text: str | None, option: str) -> datetime | None:
         return None
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"{option} {text}: write a time like 2026-11-23 or 2026-11-23T14:00:00Z") from None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)

@@ -8,13 +8,14 @@ import os
 import socket
 import sys
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from watcher.errors import ModelError
 from watcher.models import imagenet, lite0
 from watcher.models.package import first_line, import_keras
 from watcher.models.preprocessing import with_preprocessing
+from watcher.models.soundness import check_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -40,7 +41,7 @@ class BuiltIn:
     source: str
     weights_file: str | None = None
     """What Keras calls its download; None where the weights come with our dependencies."""
-    weights_md5: str | None = field(default=None)
+    weights_md5: str | None = None
 
 
 def _xception(weights: Path | None) -> keras.Model:
@@ -111,12 +112,19 @@ def install_weights(registry: Registry, name: str, path: Path, now: datetime) ->
         raise
     except Exception as fault:  # Keras raises whatever the file's faults happen to hit
         raise ModelError(f"{path} does not hold weights of {name}: {first_line(fault)}") from fault
+    check_probabilities(model, str(path))
     verified = known.weights_md5 is not None and _md5(path) == known.weights_md5
     return registry.install(name, model, _card(known, f"weights from {path.name}", verified=verified), now)
 
 
 def _card(known: BuiltIn, weights: str, *, verified: bool) -> dict[str, Any]:
-    return {**known.card, "labels": imagenet.labels(), "weights": weights, "verified": verified}
+    return {
+        **known.card,
+        "labels": imagenet.labels(),
+        "wordnet_ids": imagenet.wordnet_ids(),
+        "weights": weights,
+        "verified": verified,
+    }
 
 
 def _no_download(name: str, known: BuiltIn, fault: BaseException) -> ModelError:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from watcher.errors import ModelError
 from watcher.models import imagenet
 from watcher.models.builtin import BUILT_IN, install_weights
 from watcher.models.package import CARD, first_line, import_keras, load, load_keras, read
 from watcher.models.preprocessing import with_preprocessing
+from watcher.models.soundness import check_probabilities
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from watcher.models.preprocessing import Mode
     from watcher.models.registry import Registry
 
-# Probabilities of one picture may sum to 1 less or more than this, in float32 or bfloat16.
-SUM_TOLERANCE = 0.02
+LONGEST_LABEL = 200
 
 
 def import_model(
@@ -47,12 +45,16 @@ def import_model(
         package = read(path)
         kept = package.card.model_dump(exclude={"name", "version", "digest", "libraries", "created_at"})
         # What its card says of its weights was checked elsewhere, by whoever made it.
-        return registry.install(name, load(package), kept | {"verified": False}, now)
+        model = load(package)
+        check_probabilities(model, str(path))
+        return registry.install(name, model, kept | {"verified": False}, now)
     if path.is_dir():
         raise ModelError(f"{path} is a folder without {CARD}: give a model package, a .keras file or weights")
     if path.suffix != ".keras" and zipfile.is_zipfile(path):
         raise ModelError(f"{path} may be a .keras model under another name: rename it to end in .keras")
     if path.suffix == ".keras":
+        if not zipfile.is_zipfile(path):
+            raise ModelError(f"{path} is no .keras file: it is empty, damaged or something else")
         model = _as_classifier(path, with_preprocessing(_one_input(path, load_keras(path)), preprocess))
         card = _card_of(path, model, labels, preprocess, resize)
         return registry.install(name, model, card, now)
@@ -95,17 +97,7 @@ def _as_classifier(path: Path, model: keras.Model) -> keras.Model:
     if shape[1] == 1:
         other = keras.layers.Rescaling(-1.0, 1.0, name="other_label")(model.output)
         model = keras.Model(model.input, keras.layers.Concatenate(name="both_labels")([other, model.output]))
-    noise = np.random.default_rng(0).uniform(0, 255, (2, *model.input_shape[1:])).astype("float32")
-    try:
-        scores = np.asarray(keras.ops.convert_to_numpy(model(noise, training=False)))
-    except Exception as fault:
-        raise ModelError(f"{path}: it cannot be run: {first_line(fault)}") from fault
-    if not np.isfinite(scores).all() or scores.min() < 0 or np.abs(scores.sum(axis=1) - 1).max() > SUM_TOLERANCE:
-        raise ModelError(
-            f"{path}: its outputs are no probabilities (for noise they reach from {scores.min():.3g} to "
-            f"{scores.max():.3g}, sum {scores[0].sum():.3g}): end the model with softmax, "
-            "or say which --preprocess it needs"
-        )
+    check_probabilities(model, str(path))
     return model
 
 
@@ -121,6 +113,10 @@ def _labels(path: Path, count: int, given: Path | None) -> tuple[str, ...]:
     if len(labels) != count or len(set(labels)) != count:
         raise ModelError(f"{given} has {len(set(labels))} different labels, but {path} tells {count} apart")
     for label in labels:
-        if "/" in label or label in {".", ".."}:  # labels name folders: people put pictures there
-            raise ModelError(f"{given}: the label {label!r} cannot be a folder's name: do without '/'")
+        # Labels name folders: people put pictures there.
+        if "/" in label or label.startswith(".") or not label.isprintable() or len(label.encode()) > LONGEST_LABEL:
+            raise ModelError(
+                f"{given}: the label {label[:60]!r} cannot be a folder's name: do without '/', a dot at its beginning "
+                f"and control characters, in at most {LONGEST_LABEL} bytes"
+            )
     return labels

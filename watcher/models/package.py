@@ -42,6 +42,8 @@ class Card(BaseModel):
     name: str
     version: Annotated[int, Field(ge=1)]
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    wordnet_ids: tuple[str, ...] | None = None
+    """ImageNet's names of the labels, for models that tell its 1000 classes apart."""
     input_size: tuple[Annotated[int, Field(ge=8, le=4096)], Annotated[int, Field(ge=8, le=4096)]]
     resize: Resize
     crop_share: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -138,5 +138,7 @@ def missing(name: str) -> str:
     from watcher.models.builtin import BUILT_IN
 
     if name in BUILT_IN:
-        return f"the model {name} is not here yet: run `watcher models fetch {name}`"
+        file = BUILT_IN[name].weights_file
+        offline = f"; without internet, `watcher models import {name} {file}`" if file else ""
+        return f"the model {name} is not here yet: run `watcher models fetch {name}`{offline}"
     return f"there is no model {name}: bring one with `watcher models import {name} PATH`"

@@ -6,11 +6,11 @@ import os
 import threading
 import time
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
+from watcher.clock import utc
 from watcher.errors import ModelError
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.events import Hints
@@ -47,10 +47,6 @@ MOST_PIXELS = 200_000_000
 FETCH_AGAIN_SECONDS = 600.0
 
 
-def utc() -> datetime:
-    return datetime.now(UTC)
-
-
 class Daemon:
     """One run of the daemon for a home. Whoever sets `stop`, and then `wake`, ends it after the batch in hand."""
 
@@ -82,7 +78,8 @@ class Daemon:
             if once:
                 self._fetch_missing()
             else:
-                bench.vision(self.home.settings.models.default)  # the first picture need not wait for it
+                if self.registry.has(default := self.home.settings.models.default):
+                    bench.vision(default)  # the first picture need not wait for it
                 threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
             log.info("watching", inbox=str(self.home.inbox), default_model=self.home.settings.models.default)
             loop.run(once=once)

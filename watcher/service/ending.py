@@ -80,6 +80,7 @@ class Ending:
 
     def _finish(self, batch: Sequence[Judged]) -> None:
         published = patiently(lambda: self._finisher.publish(batch), "writing to the outbox", self._stop)
-        rows = patiently(lambda: self._finisher.record(published), "writing to the database", self._stop)
+        rows = patiently(lambda: self._finisher.rows(published), "writing to the folder of failed pictures", self._stop)
+        patiently(lambda: self._finisher.record(rows), "writing to the database", self._stop)
         patiently(lambda: self._finisher.release(published, rows), "moving the originals", self._stop)
         self._report(rows)

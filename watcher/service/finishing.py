@@ -12,7 +12,7 @@ import structlog
 
 from watcher.intake.claims import new_id
 from watcher.intake.moves import sync, write_durably
-from watcher.intake.names import clean, cut
+from watcher.intake.names import LONGEST, clean, fitting
 from watcher.results import Finished, ModelVersion, Prediction, State
 from watcher.service.places import Reservations, make_folder, put_copy, put_original
 from watcher.service.work import Published, Vanished
@@ -78,15 +78,13 @@ class Finisher:
             sync(folder)
         return published
 
-    def record(self, batch: Sequence[Published]) -> list[Finished]:
-        """Records a batch in one transaction, the reasons of failed pictures beside their places before it."""
+    def rows(self, batch: Sequence[Published]) -> list[Finished]:
+        """What is to be recorded of a batch. Writes the reasons of failed pictures beside the places meant for them."""
         reserved = Reservations()
-        rows = [self._row(item, reserved) for item in batch]
-        self.write(rows)
-        return rows
+        return [self._row(item, reserved) for item in batch]
 
-    def write(self, rows: Sequence[Finished]) -> None:
-        """Records rows as they are, in one transaction."""
+    def record(self, rows: Sequence[Finished]) -> None:
+        """Records rows in one transaction."""
         self._database.record(rows)
 
     def release(self, batch: Sequence[Published], rows: Sequence[Finished]) -> None:
@@ -108,6 +106,15 @@ class Finisher:
             with suppress(FileNotFoundError):
                 file.unlink()
         self._claims.clear(claim)
+        if row.state in (State.DONE, State.DUPLICATE):
+            self._remove_stale_note(claim)
+
+    def _remove_stale_note(self, claim: Claim) -> None:
+        """A picture that had failed was moved back and is read now: why it had failed is no news any more."""
+        before = self._home.failed / fitting(clean(claim.path), LONGEST - len(REASON_ENDING))
+        if not os.path.lexists(before):
+            with suppress(OSError):
+                before.with_name(before.name + REASON_ENDING).unlink()
 
     def put_away_recorded(self, claims: Sequence[Claim]) -> list[Claim]:
         """Releases those claims whose rows an earlier process had committed; the others come back."""
@@ -201,9 +208,9 @@ class Finisher:
         return replace(row, original_path=self._home.relative(reserved.choose(self._home.done, claim)))
 
     def _failed(self, row: Finished, claim: Claim, outcome: Failed, reserved: Reservations) -> Finished:
-        target = reserved.choose(self._home.failed, claim)
+        target = reserved.choose(self._home.failed, claim, REASON_ENDING)
         make_folder(target.parent)
-        note = target.parent / (cut(target.name, 255 - len(REASON_ENDING)) + REASON_ENDING)
+        note = target.with_name(target.name + REASON_ENDING)
         half = target.parent / f".watcher-{claim.id}.tmp"
         write_durably(half, REASON.format(name=row.path, reason=outcome.reason).encode())
         os.replace(half, note)

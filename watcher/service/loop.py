@@ -120,7 +120,7 @@ class Loop:
         gone: list[Gone] = []
         patiently(lambda: self._reception.take(self._clock(), gone), "reading the inbox", self._stop)
         rows = self._finisher.taken_back(gone)
-        patiently(lambda: self._finisher.write(rows), "writing to the database", self._stop)
+        patiently(lambda: self._finisher.record(rows), "writing to the database", self._stop)
 
     def _judge_batch(self, batch: list[Read], *, read_on: bool = False) -> None:
         if not batch:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import filecmp
 import os
 from typing import TYPE_CHECKING
 
 from watcher.intake.claims import short
 from watcher.intake.moves import move_new, same_file, sync
-from watcher.intake.names import clean, fitting, tagged
-from watcher.models.package import digest_of
+from watcher.intake.names import LONGEST, clean, fitting, tagged
 from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
@@ -21,13 +22,28 @@ if TYPE_CHECKING:
 LONGEST_PATH = 4000
 
 
-def targets_for(folder: Path, claim: Claim, path: str) -> Iterator[Path]:
-    """`path`, clean and relative, below `folder`; then names that carry the claim's id and so belong to no other."""
-    for target in (fitting(path), tagged(path, short(claim.id)), tagged(path, claim.id)):
+# What a file system says of a name that it does not take: too long, or with a letter that it has other uses for.
+_BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
+
+
+def targets_for(folder: Path, claim: Claim, path: str, longest: int = LONGEST) -> Iterator[Path]:
+    """`path`, clean and relative, below `folder`; then names that carry the claim's id and so belong to no other.
+
+    Names have at most `longest` bytes.
+    """
+    tags = short(claim.id), claim.id
+    for target in (fitting(path, longest), *(tagged(path, tag, longest) for tag in tags)):
         if len(os.fsencode(folder / target)) < LONGEST_PATH:
             yield folder / target
     # Where a file has the name that a folder of ours needs, or the path became too long.
-    yield folder / tagged(os.path.basename(path), claim.id)
+    yield folder / tagged(os.path.basename(path), claim.id, longest)
+    yield folder / plain_name(claim)
+
+
+def plain_name(claim: Claim) -> str:
+    """A name that every file system takes."""
+    ending = os.path.splitext(claim.path)[1]
+    return claim.id + (ending if ending.isascii() else "")
 
 
 def put_copy(half: Path, outbox: Path, claim: Claim, path: str) -> Path:
@@ -44,8 +60,16 @@ def put_copy(half: Path, outbox: Path, claim: Claim, path: str) -> Path:
             if caption is None or caption.claim != claim.id:
                 continue
             os.replace(half, target)
+        except OSError as fault:
+            if fault.errno not in _BAD_NAME:
+                raise
+            continue
         return target
-    raise FileExistsError(17, "every name that this picture may have is taken", str(outbox / path))
+    raise _all_taken(outbox / path)
+
+
+def _all_taken(path: Path) -> FileExistsError:
+    return FileExistsError(errno.EEXIST, "every name that this picture may have is taken", str(path))
 
 
 class Reservations:
@@ -55,15 +79,23 @@ class Reservations:
         self._files: set[Path] = set()
         self._folders: set[Path] = set()
 
-    def choose(self, folder: Path, claim: Claim) -> Path:
-        """A name below `folder` that no file has."""
-        for target in targets_for(folder, claim, clean(claim.path)):
+    def choose(self, folder: Path, claim: Claim, note: str = "") -> Path:
+        """A name below `folder` that no file has. With `note`, an ending, it has room for a note of that ending.
+
+        A note that stands there without its picture may be replaced. Raises FileExistsError where all is taken.
+        """
+        longest = LONGEST - len(note)
+        for target in targets_for(folder, claim, clean(claim.path), longest):
+            beside = target.with_name(target.name + note)
             between = list(_between(folder, target))
-            if self._is_free(target) and all(map(self._can_hold, between)):
-                break
-        self._files.add(target)
-        self._folders.update(between)
-        return target
+            if self._is_free(target) and not self._is_folder(beside) and all(map(self._can_hold, between)):
+                self._files |= {target, beside}
+                self._folders.update(between)
+                return target
+        raise _all_taken(folder / clean(claim.path))
+
+    def _is_folder(self, path: Path) -> bool:
+        return path in self._folders or path.is_dir()
 
     def _is_free(self, target: Path) -> bool:
         return not (target in self._files or target in self._folders or os.path.lexists(target))
@@ -90,11 +122,16 @@ def put_original(source: Path, target: Path, claim: Claim) -> Path:
         make_folder(target.parent)
         move_new(source, target)
     except (FileExistsError, NotADirectoryError):
-        if target.is_file() and (same_file(source, target) or digest_of(source) == digest_of(target)):
+        if target.is_file() and (same_file(source, target) or filecmp.cmp(source, target, shallow=False)):
             os.unlink(source)  # an earlier try came as far as the copy
         else:
             target = _nearest_folder(target) / tagged(target.name, claim.id)
             move_new(source, target)
+    except OSError as fault:
+        if fault.errno not in _BAD_NAME:
+            raise
+        target = _nearest_folder(target) / plain_name(claim)
+        move_new(source, target)
     return target
 
 

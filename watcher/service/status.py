@@ -127,7 +127,8 @@ def _waiting(home: Home, routes: Routes, database: Database | None) -> _Waiting:
         left += len(alone)
         first += alone[: MOST_EXPLAINED - len(first)]
         seen_here = [item for item in chunk if not isinstance(item, LeftAlone)]
-        for seen in not_kept(seen_here, database) if database else seen_here:
+        keeps = home.settings.intake.originals == "keep"  # else the daemon takes what was once kept
+        for seen in not_kept(seen_here, database) if database and keeps else seen_here:
             pictures += 1
             if (model := routes.model_of(seen.path)) in absent:
                 missing[model] = missing.get(model, 0) + 1

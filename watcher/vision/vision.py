@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from watcher.errors import ModelError
 from watcher.models.engine import open_engine
 from watcher.vision.decode import decode, fit
 from watcher.vision.outcome import Classified, Failed, Picture
@@ -22,7 +23,10 @@ TOP = 5
 
 
 class Vision:
-    """Loads and warms a model once; then `decode` in any thread, `classify` in one."""
+    """Loads and warms a model once; then `decode` in any thread, `classify` in one.
+
+    Raises ModelError if the package is damaged or its scores are no numbers.
+    """
 
     def __init__(self, package: Package, engine: EngineName, batch_size: int, max_megapixels: float) -> None:
         self.package = package
@@ -32,7 +36,9 @@ class Vision:
         self._sizes = batch_sizes(batch_size)
         self._labels = np.asarray(package.card.labels, dtype=object)
         height, width = package.card.input_size
-        self.engine.predict(np.zeros((1, height, width, 3), np.uint8))
+        tried = self.engine.predict(np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8))
+        if not np.isfinite(tried).all():
+            raise ModelError(f"{package.id} gives no numbers, for its weights are damaged: fetch or import it again")
 
     def __call__(self, files: Sequence[bytes]) -> list[Classified | Failed]:
         """The outcomes of encoded pictures, in their order."""
@@ -58,7 +64,8 @@ class Vision:
         size = next(size for size in self._sizes if size >= len(pictures))
         batch = np.zeros((size, *pictures[0].shape), np.uint8)
         np.stack(pictures, out=batch[: len(pictures)])
-        scores = calibrated(self.engine.predict(batch)[: len(pictures)], self.package.card.temperature)
+        scores = self.engine.predict(batch)[: len(pictures)]
+        scores = calibrated(scores, self.package.card.temperature)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
         return [
             Classified(tuple((str(self._labels[i]), float(row[i])) for i in order))
