@@ -13,6 +13,7 @@ import unicodedata
 # The most bytes of one name on the file systems in use (ext4, XFS, NTFS and SMB count no fewer).
 LONGEST = 255
 
+_DIRECTIONS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 _ROGUE = re.compile("[\ud800-\udfff]")
 
 
@@ -30,8 +31,8 @@ def _visible(character: str) -> str:
     if 0xDC80 <= code <= 0xDCFF:
         return f"%{code - 0xDC00:02X}"
     # Cc: control; Cf would hit the joiners that Indic and Arabic names and emoji need, except the
-    # direction overrides, with which a name can pass for another.
-    if unicodedata.category(character) in ("Cc", "Zl", "Zp") or character in "\u202a\u202b\u202d\u202e":
+    # direction controls (UAX #9), with which a name can pass for another.
+    if unicodedata.category(character) in ("Cc", "Zl", "Zp") or character in _DIRECTIONS:
         return "".join(f"%{byte:02X}" for byte in character.encode())
     return character
 
