@@ -10,7 +10,7 @@ import pytest
 
 from watcher.intake.arrivals import Claim, Fingerprint
 from watcher.service import places
-from watcher.service.places import LONGEST_PATH, Reservations, make_folder, put_copy, put_original
+from watcher.service.places import LONGEST_PATH, Reservations, make_folder, note_of, put_copy, put_original
 from watcher.vision.encode import Caption, encode
 
 ONE, TWO = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
@@ -196,18 +196,22 @@ def test_a_folder_is_made_with_those_above_it(tmp_path: Path) -> None:
         make_folder(tmp_path / "file/below")
 
 
-@pytest.mark.parametrize("stem", ["a", "a" * 240])
-def test_a_note_gets_a_name_of_its_own(tmp_path: Path, stem: str) -> None:
-    """Whatever stands there, a failed picture and its note keep one name, at most 255 bytes, that nobody else has."""
+def test_a_note_gets_a_name_of_its_own(tmp_path: Path) -> None:
+    """Where a folder has the note's name, the failed picture and its note get another, each one of its own."""
     reserved = Reservations()
-    (tmp_path / f"{stem}.jpg.reason.txt").mkdir()
-    first = reserved.choose(tmp_path, claim(f"{stem}.jpg"), ".reason.txt")
-    second = reserved.choose(tmp_path, claim(f"{stem}.jpg", TWO), ".reason.txt")
-    notes = {f"{target.name}.reason.txt" for target in (first, second)}
-    assert len(notes) == 2
-    for note in notes:
-        assert len(note) <= 255
-        (tmp_path / note).write_text("why")
+    (tmp_path / "a.jpg.reason.txt").mkdir()
+    first = reserved.choose(tmp_path, claim("a.jpg"), ".reason.txt")
+    second = reserved.choose(tmp_path, claim("a.jpg", TWO), ".reason.txt")
+    assert {first.name, second.name} == {"a~aaaaaaaa.jpg", "a~bbbbbbbb.jpg"}
+
+
+def test_the_notes_of_two_long_names_are_two(tmp_path: Path) -> None:
+    """Names that are alike up to where the notes' are cut do not share one, and the pictures keep theirs."""
+    long = tmp_path / f"{'a' * 248}1.jpg", tmp_path / f"{'a' * 248}2.jpg"
+    first, second = note_of(long[0], claim(), ".reason.txt"), note_of(long[1], claim(number=TWO), ".reason.txt")
+    assert first != second
+    assert len(first.name) == len(second.name) == 255
+    assert first.name.endswith("~aaaaaaaa.reason.txt")
 
 
 def test_a_name_that_the_file_system_does_not_take_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

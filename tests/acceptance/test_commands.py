@@ -92,7 +92,7 @@ def test_results_as_csv_and_as_a_table_say_the_same(home: Home) -> None:
         (["--group", "s"], {"s/b.png", "s/t/c.png"}),
         (["--state", "failed"], {"bad.png"}),
         (["--model", "tiny", "--state", "done", "--label", "green"], {"s/t/c.png"}),
-        (["--min-score", "1.1"], set()),
+        (["--min-score", "1"], set()),
         (["--max-score", "0"], set()),
         (["--since", "2000-01-01", "--until", "2000-01-02T00:00:00Z"], set()),
         (["--limit", "0"], set()),

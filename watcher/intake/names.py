@@ -37,22 +37,22 @@ def _visible(character: str) -> str:
     return character
 
 
-def tagged(path: str, tag: str, longest: int = LONGEST) -> str:
+def tagged(path: str, tag: str) -> str:
     """`path` under a name that carries `tag`, for when its own name is taken: `a/b.png` → `a/b~tag.png`."""
-    folder, name = os.path.split(fitting(path, longest))
-    return os.path.join(folder, _fit(name, longest, f"~{tag}"))
+    folder, name = os.path.split(fitting(path))
+    return os.path.join(folder, _fit(name, f"~{tag}"))
 
 
-def fitting(path: str, longest: int = LONGEST) -> str:
-    """`path` with each of its names cut to `longest` bytes, endings kept: cleaning can lengthen a name."""
-    return os.sep.join(_fit(name, longest) for name in path.split(os.sep))
+def fitting(path: str) -> str:
+    """`path` with each of its names cut to `LONGEST` bytes, endings kept: cleaning can lengthen a name."""
+    return os.sep.join(map(_fit, path.split(os.sep)))
 
 
-def _fit(name: str, longest: int, tag: str = "") -> str:
+def _fit(name: str, tag: str = "") -> str:
     """The name with `tag` before its ending, the stem cut at a character where it is too long."""
     stem, ending = os.path.splitext(name)
-    end = cut(tag + ending, longest)
-    return cut(stem, longest - len(os.fsencode(end))) + end
+    end = cut(tag + ending, LONGEST)
+    return cut(stem, LONGEST - len(os.fsencode(end))) + end
 
 
 def cut(text: str, size: int) -> str:

@@ -12,9 +12,9 @@ import structlog
 
 from watcher.intake.claims import new_id
 from watcher.intake.moves import sync, write_durably
-from watcher.intake.names import LONGEST, clean, fitting
+from watcher.intake.names import clean, fitting
 from watcher.results import Finished, ModelVersion, Prediction, State
-from watcher.service.places import Reservations, make_folder, put_copy, put_original
+from watcher.service.places import Reservations, make_folder, note_of, put_copy, put_original
 from watcher.service.work import Published, Vanished
 from watcher.vision.annotate import annotate
 from watcher.vision.encode import Caption, annotated_name, encode, suffix_for
@@ -111,10 +111,10 @@ class Finisher:
 
     def _remove_stale_note(self, claim: Claim) -> None:
         """A picture that had failed was moved back and is read now: why it had failed is no news any more."""
-        before = self._home.failed / fitting(clean(claim.path), LONGEST - len(REASON_ENDING))
+        before = self._home.failed / fitting(clean(claim.path))
         if not os.path.lexists(before):
             with suppress(OSError):
-                before.with_name(before.name + REASON_ENDING).unlink()
+                note_of(before, claim, REASON_ENDING).unlink()
 
     def put_away_recorded(self, claims: Sequence[Claim]) -> list[Claim]:
         """Releases those claims whose rows an earlier process had committed; the others come back."""
@@ -210,7 +210,7 @@ class Finisher:
     def _failed(self, row: Finished, claim: Claim, outcome: Failed, reserved: Reservations) -> Finished:
         target = reserved.choose(self._home.failed, claim, REASON_ENDING)
         make_folder(target.parent)
-        note = target.with_name(target.name + REASON_ENDING)
+        note = note_of(target, claim, REASON_ENDING)
         half = target.parent / f".watcher-{claim.id}.tmp"
         write_durably(half, REASON.format(name=row.path, reason=outcome.reason).encode())
         os.replace(half, note)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from watcher.intake.claims import short
 from watcher.intake.moves import move_new, same_file, sync
-from watcher.intake.names import LONGEST, clean, fitting, tagged
+from watcher.intake.names import LONGEST, clean, cut, fitting, tagged
 from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
@@ -26,17 +26,13 @@ LONGEST_PATH = 4000
 _BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
-def targets_for(folder: Path, claim: Claim, path: str, longest: int = LONGEST) -> Iterator[Path]:
-    """`path`, clean and relative, below `folder`; then names that carry the claim's id and so belong to no other.
-
-    Names have at most `longest` bytes.
-    """
-    tags = short(claim.id), claim.id
-    for target in (fitting(path, longest), *(tagged(path, tag, longest) for tag in tags)):
+def targets_for(folder: Path, claim: Claim, path: str) -> Iterator[Path]:
+    """`path`, clean and relative, below `folder`; then names that carry the claim's id and so belong to no other."""
+    for target in (fitting(path), tagged(path, short(claim.id)), tagged(path, claim.id)):
         if len(os.fsencode(folder / target)) < LONGEST_PATH:
             yield folder / target
     # Where a file has the name that a folder of ours needs, or the path became too long.
-    yield folder / tagged(os.path.basename(path), claim.id, longest)
+    yield folder / tagged(os.path.basename(path), claim.id)
     yield folder / plain_name(claim)
 
 
@@ -72,6 +68,15 @@ def _all_taken(path: Path) -> FileExistsError:
     return FileExistsError(errno.EEXIST, "every name that this picture may have is taken", str(path))
 
 
+def note_of(original: Path, claim: Claim, ending: str) -> Path:
+    """What the note beside an original is called; a name too long for that is cut, and carries the claim's id."""
+    name = original.name + ending
+    if len(os.fsencode(name)) > LONGEST:
+        tail = f"~{short(claim.id)}{ending}"
+        name = cut(original.name, LONGEST - len(tail)) + tail
+    return original.with_name(name)
+
+
 class Reservations:
     """Free names for originals, chosen before they are moved there, each given out once."""
 
@@ -80,13 +85,12 @@ class Reservations:
         self._folders: set[Path] = set()
 
     def choose(self, folder: Path, claim: Claim, note: str = "") -> Path:
-        """A name below `folder` that no file has. With `note`, an ending, it has room for a note of that ending.
+        """A name below `folder` that no file has. With `note`, an ending, that of its note is free, too.
 
         A note that stands there without its picture may be replaced. Raises FileExistsError where all is taken.
         """
-        longest = LONGEST - len(note)
-        for target in targets_for(folder, claim, clean(claim.path), longest):
-            beside = target.with_name(target.name + note)
+        for target in targets_for(folder, claim, clean(claim.path)):
+            beside = note_of(target, claim, note)
             between = list(_between(folder, target))
             if self._is_free(target) and not self._is_folder(beside) and all(map(self._can_hold, between)):
                 self._files |= {target, beside}
