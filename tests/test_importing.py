@@ -282,3 +282,15 @@ def test_a_label_must_be_able_to_name_a_folder(registry: Registry, saved: Made, 
     (tmp_path / "labels.txt").write_text(f"good\n{label}\n")
     with pytest.raises(ModelError, match="cannot be a folder's name"):
         import_model(registry, "m", saved(flat(2, "softmax")), NOW, labels=tmp_path / "labels.txt")
+
+
+def test_a_sequential_sigmoid_is_taken(registry: Registry, saved: Made, tmp_path: Path) -> None:
+    """The commonest model of two labels: what it gives is the second label's probability."""
+    keras = import_keras()
+    layers = keras.Input((16, 16, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(1, "sigmoid")
+    model = keras.Sequential(layers)
+    (tmp_path / "labels.txt").write_text("no\nyes\n")
+    package = import_model(registry, "m", saved(model), NOW, labels=tmp_path / "labels.txt")
+    both = np.asarray(load(package)(NOISE))
+    assert np.allclose(both[:, 1:], np.asarray(model(NOISE)), atol=1e-6)
+    assert np.allclose(both.sum(axis=1), 1, atol=1e-6)

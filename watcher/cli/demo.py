@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
+import sys
 
 import click
 
@@ -21,6 +23,8 @@ def demo() -> None:
     from watcher.service.demo import demo as run_demo
 
     require_backend()  # without TensorFlow, say so before anything is made
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: sys.exit(1))  # so that the daemon is ended, too
     home, rows = run_demo(click.echo)
     columns = ("id", "name", "model", "model_version", "label", "score", "state")
     print_rows([dataclasses.asdict(row) for row in reversed(rows)], "table", columns)

@@ -90,7 +90,7 @@ def show(ctx: click.Context, name: str, form: str) -> None:
         "input": f"RGB, {card.input_size[0]} x {card.input_size[1]}, by {card.resize} ({card.crop_share:g})",
         "base": card.base,
         "weights": card.weights,
-        "checked": "weights as published" if card.verified else "weights unverified",
+        "checked": "weights as published" if card.verified else "no, weights unverified",
         "digest": card.digest,
         "saved with": ", ".join(f"{name} {version}" for name, version in card.libraries.items()),
         "created at": card.created_at.isoformat(timespec="seconds"),
@@ -113,7 +113,11 @@ def fetch(ctx: click.Context, name: str) -> None:
     registry = _registry(ctx)
     from watcher.clock import utc
     from watcher.models.builtin import fetch as fetch_model
+    from watcher.models.package import is_whole
 
+    if registry.has(name) and (here := registry.current(name)).card.verified and is_whole(here):
+        click.echo(f"{here.id} is here already.")
+        return
     click.echo(f"{fetch_model(registry, name, utc()).id} is ready.")
 
 
@@ -155,7 +159,8 @@ def import_(
     from watcher.models.importing import import_model
 
     package = import_model(registry, name, path, utc(), labels=labels, preprocess=preprocess, resize=resize)
-    click.echo(f"{package.id} is ready: {package.card.weights}.")
+    click.echo(f"{package.id} is ready: {package.card.weights}. A daemon that runs takes it up when it next scans,")
+    click.echo("or at its next start if it has loaded an earlier version.")
     if not package.card.verified:
         click.echo(
             "Nothing vouches for these weights: try the model on pictures whose labels you know.", file=sys.stderr

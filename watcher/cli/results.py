@@ -46,7 +46,10 @@ def results(ctx: click.Context, /, form: str, **wanted: Any) -> None:
     except NoDatabase as fault:  # a home that has not run yet: there is nothing, which is no fault
         click.echo(f"watcher: {fault}", err=True)
         rows = []
-    print_rows(rows, form, COLUMNS, TABLE)
+    if form == "table":  # for people: no fractions of seconds, and no column that says nothing
+        rows = [row | {"finished_at": row["finished_at"][:19].replace("T", " ")} for row in rows]
+    shown = [name for name in TABLE if name in {"id", "path", "state"} or any(row[name] is not None for row in rows)]
+    print_rows(rows, form, COLUMNS, shown)
 
 
 def _filter(wanted: dict[str, Any]) -> Filter:

@@ -42,7 +42,8 @@ def _print(found: Status, values: dict[str, Any]) -> None:
     for name in COUNTS:
         click.echo(f"{name:>12} {values[name]:>9,}")
     for wait in found.models_missing:
-        click.echo(f"{pictures(wait.pictures)} waiting for a model: {wait.reason}.")
+        waiting = f"{pictures(wait.pictures)} waiting for a model" if wait.pictures else "Not ready for pictures"
+        click.echo(f"{waiting}: {wait.reason}.")
     if found.left_alone:
         click.echo(f"Left alone in the inbox, {found.left_alone}:")
         for item in found.left_alone_first:

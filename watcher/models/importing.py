@@ -95,8 +95,10 @@ def _as_classifier(path: Path, model: keras.Model) -> keras.Model:
     if not isinstance(shape, tuple) or len(shape) != 2:
         raise ModelError(f"{path}: its output is {shape}, but Watcher needs one probability for each label")
     if shape[1] == 1:
-        other = keras.layers.Rescaling(-1.0, 1.0, name="other_label")(model.output)
-        model = keras.Model(model.input, keras.layers.Concatenate(name="both_labels")([other, model.output]))
+        pixels = keras.Input(model.input_shape[1:], name="rgb")
+        one = model(pixels)  # called anew: a Sequential model out of a file has no output to go on from
+        other = keras.layers.Rescaling(-1.0, 1.0, name="other_label")(one)
+        model = keras.Model(pixels, keras.layers.Concatenate(name="both_labels")([other, one]), name=model.name)
     check_probabilities(model, str(path))
     return model
 

@@ -123,6 +123,12 @@ def load(package: Package) -> keras.Model:
     return model
 
 
+def is_whole(package: Package) -> bool:
+    """Whether the model file is there and is the one that the card describes."""
+    path = package.folder / MODEL
+    return path.is_file() and digest_of(path) == package.card.digest
+
+
 def load_keras(path: Path) -> keras.Model:
     """Any `.keras` file, in safe mode. Raises ModelError with the reason if Keras refuses it."""
     keras = import_keras()

@@ -78,6 +78,7 @@ class Daemon:
             if once:
                 self._fetch_missing()
             else:
+                self._fetch_missing(downloads=False)
                 if self.registry.has(default := self.home.settings.models.default):
                     bench.vision(default)  # the first picture need not wait for it
                 threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
@@ -138,11 +139,11 @@ class Daemon:
         log.info("batch", pictures=len(rows), **counts)
         self._report(rows)
 
-    def _fetch_missing(self) -> bool:
+    def _fetch_missing(self, *, downloads: bool = True) -> bool:
         """Fetches the built-in models that the settings name and that are not here; whether any came."""
         came = False
         for model in sorted(self.routes.models & BUILT_IN.keys()):
-            if self.registry.has(model):
+            if self.registry.has(model) or (BUILT_IN[model].weights_file and not downloads):
                 continue
             try:
                 log.info("model fetched", model=fetch(self.registry, model, utc()).id)

@@ -44,7 +44,8 @@ Watcher could not read this picture:
 
 Why: {reason}.
 
-To try again, put a good copy into the inbox, or move this one back there.
+To try again, put a good copy into the inbox, or move this one back there once the cause is mended.
+This note can be deleted.
 """
 TAKEN_BACK = "it was taken out of the inbox before it was classified"
 
