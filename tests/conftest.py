@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from watcher.intake.events import Hints
     from watcher.models.package import Package
+    from watcher.results import Database
     from watcher.vision.vision import Vision
 
 # Machines are noisy, so no example is too slow; and no test leaves files beside the code.
@@ -107,3 +108,20 @@ def silence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hints]:
     hints.start()
     yield hints
     hints.stop()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    """The promises hold on any database: WATCHER_TEST_DATABASE may name an empty one, emptied again."""
+    from sqlalchemy import text
+
+    from watcher.results import Database
+
+    url = os.environ.get("WATCHER_TEST_DATABASE", "sqlite:///watcher.db")
+    with Database.open(url, tmp_path) as opened:
+        opened.migrate()
+        yield opened
+        if not url.startswith("sqlite"):
+            with opened.reading() as connection:
+                connection.execute(text("DROP SCHEMA public CASCADE"))
+                connection.execute(text("CREATE SCHEMA public"))

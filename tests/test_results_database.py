@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,19 +46,6 @@ def finished(claim: str, **changes: Any) -> Finished:
         original_path=f"done/malaria/{claim}.png",
     )
     return replace(plain, **changes)
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """The promises hold on any database: WATCHER_TEST_DATABASE may name an empty one, emptied again."""
-    url = os.environ.get("WATCHER_TEST_DATABASE", "sqlite:///watcher.db")
-    with Database.open(url, tmp_path) as opened:
-        opened.migrate()
-        yield opened
-        if not url.startswith("sqlite"):
-            with opened.reading() as connection:
-                connection.execute(text("DROP SCHEMA public CASCADE"))
-                connection.execute(text("CREATE SCHEMA public"))
 
 
 def rows_of(database: Database, table: str) -> int:

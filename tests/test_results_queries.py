@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,19 +43,6 @@ def picture(number: int, **changes: Any) -> Finished:
 
 def scores(**labels: float) -> tuple[Prediction, ...]:
     return tuple(Prediction(label=label, score=score) for label, score in labels.items())
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """As in test_results_database: WATCHER_TEST_DATABASE may name another, empty one."""
-    url = os.environ.get("WATCHER_TEST_DATABASE", "sqlite:///watcher.db")
-    with Database.open(url, tmp_path) as opened:
-        opened.migrate()
-        yield opened
-        if not url.startswith("sqlite"):
-            with opened.reading() as connection:
-                connection.execute(text("DROP SCHEMA public CASCADE"))
-                connection.execute(text("CREATE SCHEMA public"))
 
 
 def names(database: Database, **wanted: Any) -> list[str]:

@@ -19,7 +19,7 @@ from watcher.service.lock import holder
 from watcher.service.routes import Routes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterator
 
     from watcher.home import Home
 
@@ -72,19 +72,19 @@ def status(home: Home) -> Status:
     the database may raise.
     """
     routes = Routes(home.settings.models, Registry(home.models))
+    obstacles = routes.obstacles()
     database = _open(home)
     try:
         until = time.monotonic() + LONGEST_SECONDS
         while True:
             rows, claimed = _settled(home, database)
-            waiting = _waiting(home, routes, database)
+            waiting = _waiting(home, routes, obstacles.keys(), database)
             if (rows, claimed) == _settled(home, database) or time.monotonic() > until:
                 break
     finally:
         if database:
             database.close()
     counts = {state.value: rows[state] for state in State}
-    obstacles = routes.obstacles()
     return Status(
         waiting=waiting.pictures,
         claimed=len(claimed),
@@ -117,17 +117,16 @@ def _settled(home: Home, database: Database | None) -> tuple[dict[State, int], f
     return database.counts(), frozenset(ids) - recorded
 
 
-def _waiting(home: Home, routes: Routes, database: Database | None) -> _Waiting:
-    absent = routes.obstacles()
+def _waiting(home: Home, routes: Routes, absent: Container[str], database: Database | None) -> _Waiting:
     pictures, left = 0, 0
     first: list[LeftAlone] = []
     missing: dict[str, int] = {}
+    keeps = home.settings.intake.originals == "keep"  # else the daemon takes what was once kept
     for chunk in _chunks(home):
         alone = [item for item in chunk if isinstance(item, LeftAlone)]
         left += len(alone)
         first += alone[: MOST_EXPLAINED - len(first)]
         seen_here = [item for item in chunk if not isinstance(item, LeftAlone)]
-        keeps = home.settings.intake.originals == "keep"  # else the daemon takes what was once kept
         for seen in not_kept(seen_here, database) if database and keeps else seen_here:
             pictures += 1
             if (model := routes.model_of(seen.path)) in absent:
