@@ -14,8 +14,9 @@ MAY_IMPORT = {
     "models": set(),
     "vision": {"models"},
     "results": set(),
+    "training": {"intake", "models", "vision"},
     "service": {"intake", "models", "vision", "results"},
-    "cli": {"intake", "models", "vision", "results", "service"},
+    "cli": {"intake", "models", "vision", "results", "training", "service"},
 }
 
 

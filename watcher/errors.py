@@ -7,6 +7,7 @@ WatcherError
 ├── ModelError            a model is missing, damaged or refused
 │   ├── ModelMissing      not in the registry
 │   └── NoTensorFlow      nothing to run a model with
+├── DataError             pictures cannot be learned from, or be tested on
 ├── DatabaseError         the results database cannot be opened (results room)
 └── WeightsError          a weights file is not what it claims to be (models room)
 
@@ -34,6 +35,10 @@ class ModelError(WatcherError):
 
 class ModelMissing(ModelError):
     """The model is not in the registry."""
+
+
+class DataError(WatcherError):
+    """The labelled pictures do not allow what is asked of them."""
 
 
 class NoTensorFlow(ModelError):

@@ -1,0 +1,1 @@
+"""Folders of labelled pictures → a candidate package and its report."""

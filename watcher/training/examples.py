@@ -1,0 +1,95 @@
+"""Which pictures there are to learn or to be tested on: a folder for each label, or a list."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from watcher.errors import DataError
+from watcher.intake.filters import has_picture_ending, is_hidden_folder, is_temporary
+from watcher.intake.names import clean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A picture with its true label. Pictures of one group (a slide, a patient, a camera) resemble each other."""
+
+    path: Path
+    label: str
+    group: str
+
+
+def find_examples(source: Path, group_by: str | None = None) -> tuple[Example, ...]:
+    """The examples of a folder with one sub-folder for each label, or of a CSV list, sorted by path.
+
+    `group_by` is a regular expression on the file's name: its first parenthesis, or else the whole
+    match, names the group. Without it, the group is the folder between the label's and the picture, or the
+    list's column `group`; a picture that has neither is a group of its own. Raises DataError.
+    """
+    pattern = _pattern(group_by)
+    found = _listed(source, pattern) if source.is_file() else _in_folder(source, pattern)
+    examples = tuple(sorted(found, key=lambda example: (str(example.path), example.label)))
+    if not examples:
+        raise DataError(f"{source}: no pictures: put them into one sub-folder for each label, as {source}/cat/1.jpg")
+    return examples
+
+
+def _pattern(group_by: str | None) -> re.Pattern[str] | None:
+    try:
+        return re.compile(group_by) if group_by is not None else None
+    except re.error as fault:
+        raise DataError(f"{group_by!r} is no regular expression: {fault}") from fault
+
+
+def _in_folder(root: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]:
+    """Links are followed, for sets of pictures are often made of them; a folder is entered once."""
+    if not root.is_dir():
+        raise DataError(f"{root}: there is no such folder")
+    entered = set()
+    for folder, below, names in os.walk(root, followlinks=True):
+        below[:] = [name for name in below if not is_hidden_folder(name)]
+        place = os.path.relpath(folder, root)
+        if place == os.curdir or (real := os.path.realpath(folder)) in entered:
+            continue  # a picture at the top has no label
+        entered.add(real)
+        label, _, group = place.partition(os.sep)
+        for name in names:
+            if has_picture_ending(name) and not is_temporary(name):
+                path = os.path.join(place, name)
+                yield Example(root / path, clean(label), _group(path, pattern, group))
+
+
+def _listed(path: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]:
+    """A list has a header with `path` and `label`, perhaps `group`; its paths are relative to itself."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = csv.DictReader(file)
+            if not {"path", "label"} <= set(rows.fieldnames or ()):
+                raise DataError(f"{path}: a list of pictures is a CSV file whose first line names path and label")
+            for row in rows:
+                if not row["path"] or not row["label"]:
+                    raise DataError(f"{path}, line {rows.line_num}: a path and a label are needed")
+                yield Example(
+                    path.parent / row["path"], clean(row["label"]), _group(row["path"], pattern, row.get("group") or "")
+                )
+    except (OSError, UnicodeDecodeError, csv.Error) as fault:
+        raise DataError(f"{path}: cannot be read as a list of pictures (CSV in UTF-8): {fault}") from fault
+
+
+def _group(path: str, pattern: re.Pattern[str] | None, folder: str) -> str:
+    if pattern is None:
+        return clean(folder or path)
+    found = pattern.search(os.path.basename(path))
+    if not found:
+        raise DataError(
+            f"{clean(path)}: the expression {pattern.pattern!r} finds no group in this name: "
+            "mend --group-by, or leave it out to group by sub-folder"
+        )
+    return clean(found[1] if pattern.groups and found[1] is not None else found[0])
