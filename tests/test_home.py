@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from homes import watcher
 
-from watcher.errors import HomeError
+from watcher.errors import HomeError, SettingsError
 from watcher.home import SETTINGS, exists, find, make_home, open_home
-from watcher.settings import Folders, Settings, SettingsError
+from watcher.settings import Folders, Settings
 
 FOLDERS = {"inbox", "outbox", "done", "failed", "corrections", "jobs", "models"}
 

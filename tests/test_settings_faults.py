@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from watcher.settings import Settings, SettingsError, commented, load
+from watcher.errors import SettingsError
+from watcher.settings import Settings, commented, load
 
 MODEL_NAME = "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
 ROUTE_NAME = "a folder's name: without slashes, not empty, and no dot at its beginning"

@@ -2,7 +2,7 @@
 
 WatcherError
 ├── UsageError            the command line asks for something that cannot be (exit code 2)
-├── SettingsError         watcher.toml has faults, all of them listed
+├── SettingsError         watcher.toml or a job file has faults, all of them listed
 ├── HomeError             there is no home here, or it cannot be used
 ├── ModelError            a model is missing, damaged or refused
 │   ├── ModelMissing      not in the registry
@@ -16,6 +16,8 @@ A picture that cannot be read is *not* here: that is a value, `watcher.vision.Fa
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class WatcherError(Exception):
     """It could not be done; the message is the one line a person reads."""
@@ -23,6 +25,14 @@ class WatcherError(Exception):
 
 class UsageError(WatcherError):
     """The command was asked for something that makes no sense."""
+
+
+class SettingsError(WatcherError):
+    """A file of settings has faults: one line for each."""
+
+    def __init__(self, faults: Iterable[str]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(self.faults))
 
 
 class HomeError(WatcherError):

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import os
-import re
-import tomllib
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError
 
-from watcher.errors import WatcherError
-from watcher.toml_lines import line_of, lines_of_keys
+from watcher import toml_file
+from watcher.toml_file import Section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from pydantic_core import ErrorDetails
 
-    # Where in the settings, and what is wrong there.
-    _Fault = tuple[tuple[str | int, ...], str]
+    from watcher.toml_file import Fault
 
 # A model's name is a folder's name on every file system, so it is kept to what all of them allow.
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -31,24 +26,7 @@ RouteName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x0
 FolderName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
 
 
-# How much of a wrong value is repeated.
-LONGEST_ECHO = 80
-
-
-class SettingsError(WatcherError):
-    """The settings file has faults: one line for each."""
-
-    def __init__(self, faults: Iterable[str]) -> None:
-        self.faults = tuple(faults)
-        super().__init__("\n".join(self.faults))
-
-
-class _Section(BaseModel):
-    # Strict: "2" is no number and 1 is no boolean, as TOML itself has it.
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Folders(_Section):
+class Folders(Section):
     """Where things are: relative to this file's folder, or absolute, also on a share."""
 
     inbox: FolderName = Field(default="inbox", description="drop pictures here")
@@ -62,7 +40,7 @@ class Folders(_Section):
     models: FolderName = Field(default="models", description="model packages")
 
 
-class Intake(_Section):
+class Intake(Section):
     """How pictures come in."""
 
     watch: Literal["auto", "events", "scan"] = Field(
@@ -85,7 +63,7 @@ class Intake(_Section):
     )
 
 
-class Models(_Section):
+class Models(Section):
     """Which model looks at which picture."""
 
     default: ModelName = Field(default="xception", description="for pictures that no route claims")
@@ -94,7 +72,7 @@ class Models(_Section):
     )
 
 
-class Inference(_Section):
+class Inference(Section):
     """How models are run."""
 
     executor: Literal["local"] = Field(default="local", description="local: in this process")
@@ -104,7 +82,7 @@ class Inference(_Section):
     batch_size: int = Field(default=32, ge=1, le=1024, description="pictures that the model sees at once, at most")
 
 
-class Annotate(_Section):
+class Annotate(Section):
     """The annotated copy."""
 
     format: Literal["auto", "jpeg", "png"] = Field(
@@ -113,7 +91,7 @@ class Annotate(_Section):
     heatmap: Literal[False] = Field(default=False, description="false: no heat map is drawn")
 
 
-class DatabaseSettings(_Section):
+class DatabaseSettings(Section):
     """Where the results are written."""
 
     url: str = Field(
@@ -123,13 +101,13 @@ class DatabaseSettings(_Section):
     )
 
 
-class Metrics(_Section):
+class Metrics(Section):
     """Figures for monitoring."""
 
     listen: Literal[""] = Field(default="", description="empty: nothing listens")
 
 
-class Settings(_Section):
+class Settings(Section):
     """All of `watcher.toml`."""
 
     folders: Folders = Folders()
@@ -146,47 +124,18 @@ def load(path: Path) -> Settings:
 
     Raises SettingsError with one line `FILE:LINE: key: what is wrong` for every fault, all at once.
     """
-    text = _text(path)
-    values = _values(path, text)
-    faults: list[_Fault] = []
-    try:
-        settings = Settings.model_validate(values)
-    except ValidationError as invalid:
-        faults += [(fault["loc"], _sentence(fault)) for fault in invalid.errors()]
+    return toml_file.load(path, Settings, _expected, lambda values, faults: _folder_faults(path, values, faults))
+
+
+def _folder_faults(path: Path, values: dict[str, Any], faults: list[Fault]) -> Iterator[Fault]:
     given = values.get("folders", {})
     wrong = {location[1] for location, _ in faults if location[0] == "folders" and len(location) > 1}
     with suppress(ValidationError, AttributeError):  # where it is no table, that is among the faults already
         sound = {key: value for key, value in given.items() if key not in wrong}
-        faults += _misplaced(Folders.model_validate(sound), path.parent)
-    if faults:
-        lines = lines_of_keys(text)
-        found = sorted((line_of(lines, location), sentence) for location, sentence in faults)
-        raise SettingsError(f"{path}:{line}: {sentence}" for line, sentence in found)
-    return settings
+        yield from _misplaced(Folders.model_validate(sound), path.parent)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")  # editors on Windows shares write a byte order mark
-    except UnicodeDecodeError as fault:
-        line = fault.object[: fault.start].count(b"\n") + 1
-        raise SettingsError([f"{path}:{line}: not UTF-8 text; save the file as UTF-8"]) from None
-    except OSError as fault:
-        raise SettingsError([f"{path}: cannot be read: {fault.strerror}"]) from None
-
-
-def _values(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        said = re.search(r"\(at line (\d+), column \d+\)$", str(fault))
-        line = int(said[1]) if said else text.rstrip().count("\n") + 1
-        raise SettingsError([f"{path}:{line}: not TOML: {fault}"]) from None
-    except (ValueError, RecursionError):
-        raise SettingsError([f"{path}:1: not TOML: a number is too long, or brackets are nested too deeply"]) from None
-
-
-def _misplaced(folders: Folders, root: Path) -> Iterator[_Fault]:
+def _misplaced(folders: Folders, root: Path) -> Iterator[Fault]:
     """Output inside the inbox would be taken for new pictures, without end; two kinds in one folder would mix."""
     places = {name: Path(os.path.realpath(root / folder)) for name, folder in folders.model_dump().items()}
     for one, other in combinations(places, 2):
@@ -198,48 +147,17 @@ def _misplaced(folders: Folders, root: Path) -> Iterator[_Fault]:
             yield location, f"folders.{inner} lies inside folders.{outer}, {places[outer]}: move it out of there"
 
 
-def _sentence(fault: ErrorDetails) -> str:
-    """One fault, as a person who edits the file would want it said."""
-    location = [str(part) for part in fault["loc"] if part != "[key]"]
-    key = ".".join(map(_key, location))
-    if fault["type"] == "extra_forbidden":
-        close = difflib.get_close_matches(location[-1], _keys_beside(location), n=1)
-        hint = f"; did you mean `{close[0]}`?" if close else ""
-        return f"{key}: there is no such setting{hint}"
-    if key == "database.url":  # which may hold a password
-        return f"{key}: should be like sqlite:///watcher.db or postgresql+psycopg://user:password@host/database"
-    return f"{key}: should be {_expected(fault)}, not {_said(fault['input'])}"
-
-
-def _expected(fault: ErrorDetails) -> str:
-    if fault["type"] in ("model_type", "dict_type"):
-        return "a table"
-    if fault["type"] == "string_too_short":
-        return "a text that is not empty"
-    if fault["type"] == "string_pattern_mismatch":
-        if fault["loc"][-1] == "[key]":
-            return "a folder's name: without slashes, not empty, and no dot at its beginning"
-        if fault["loc"][0] == "models":
-            return "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
-        return "a folder's name"
-    return fault["msg"].removeprefix("Input should be ").replace("False", "false")
-
-
-def _said(value: object) -> str:
-    try:
-        text = json.dumps(value, ensure_ascii=False, default=str)
-    except ValueError:
-        return "so large a number"
-    return text if len(text) <= LONGEST_ECHO else f"{text[:LONGEST_ECHO]}…"
-
-
-def _keys_beside(location: list[str]) -> list[str]:
-    """The settings that stand where the unknown one does."""
-    place: Any = Settings
-    for part in location[:-1]:
-        field = getattr(place, "model_fields", {}).get(part)
-        place = field.annotation if field else None
-    return list(getattr(place, "model_fields", {}))
+def _expected(fault: ErrorDetails) -> str | None:
+    """What a setting of ours should be, where the general words would not do."""
+    if fault["loc"] == ("database", "url"):
+        return "like sqlite:///watcher.db or postgresql+psycopg://user:password@host/database"
+    if fault["type"] != "string_pattern_mismatch":
+        return None
+    if fault["loc"][-1] == "[key]":
+        return "a folder's name: without slashes, not empty, and no dot at its beginning"
+    if fault["loc"][0] == "models":
+        return "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
+    return "a folder's name"
 
 
 def commented(settings: Settings | None = None) -> str:
@@ -247,24 +165,15 @@ def commented(settings: Settings | None = None) -> str:
     settings = settings or Settings()
     out = ["# Watcher's settings: every one that there is. A line that is deleted means its default.\n"]
     for name in Settings.model_fields:
-        section: _Section = getattr(settings, name)
+        section: Section = getattr(settings, name)
         out.append(f"\n# {(type(section).__doc__ or '').strip()}\n[{name}]\n")
         tables = ""
         for key, entry in type(section).model_fields.items():
             value = getattr(section, key)
             if isinstance(value, dict):
-                rows = "".join(f"{_key(k)} = {_toml(v)}\n" for k, v in value.items())
+                rows = "".join(f"{toml_file.key(k)} = {toml_file.value(v)}\n" for k, v in value.items())
                 tables += f"\n# {entry.description}\n[{name}.{key}]\n{rows}"
             else:
-                out.append(f"{key} = {_toml(value)}".ljust(32) + f"  # {entry.description}\n")
+                out.append(f"{key} = {toml_file.value(value)}".ljust(32) + f"  # {entry.description}\n")
         out.append(tables)
     return "".join(out)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else _toml(name)
-
-
-def _toml(value: object) -> str:
-    # Strings, numbers and booleans are written alike in TOML and JSON, but for DEL.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
