@@ -17,7 +17,8 @@ import numpy as np
 import pytest
 
 from watcher.errors import ModelError
-from watcher.models import builtin, imagenet
+from watcher.models import downloads as keras_downloads
+from watcher.models import imagenet
 from watcher.models.builtin import BUILT_IN, BuiltIn, fetch
 from watcher.models.importing import import_model
 from watcher.models.package import import_keras, load
@@ -176,7 +177,7 @@ def test_a_download_that_breaks_off_leaves_nothing(
     registry: Registry, downloads: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
 ) -> None:
     """A host that refuses, breaks off or says no more: the same one line, and no half file in Keras' cache."""
-    monkeypatch.setattr(builtin, "DOWNLOAD_TIMEOUT_SECONDS", 0.5)
+    monkeypatch.setattr(keras_downloads, "TIMEOUT_SECONDS", 0.5)
     before = socket.getdefaulttimeout()
     with host(answer) as address:
         monkeypatch.setitem(BUILT_IN, "small", a_small_one(address, "0" * 32))

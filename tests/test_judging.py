@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import os
 from collections.abc import Iterator
@@ -107,6 +108,18 @@ def test_what_another_model_said_is_not_reused(database: Database, tiny_vision: 
     recorded(database, tiny_vision, homes.picture("red"), digest="other")
     [judged] = Judge(database, reuse=True)([read(tiny_vision, "new.png", homes.picture("red"))])
     assert (best(judged.outcome), judged.same_as) == ("red", None)
+
+
+def test_what_an_earlier_version_said_is_not_reused(database: Database, tiny_vision: Vision) -> None:
+    """Nor where it has the same weights: its card may have changed, as a temperature or a label does."""
+    vision = copy.copy(tiny_vision)
+    card = vision.package.card.model_copy(update={"version": 2, "temperature": 2.0})
+    vision.package = replace(vision.package, card=card)
+    judge = Judge(database, reuse=True)
+    [first] = judge([read(tiny_vision, "first.png", homes.picture("red"))])
+    [second] = judge([read(vision, "second.png", homes.picture("red"))])
+    assert second.same_as is None
+    assert second.outcome != first.outcome
 
 
 def test_reclassify_looks_at_everything(database: Database, tiny_vision: Vision) -> None:

@@ -12,12 +12,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, inspect, text
 
-from watcher.results import Database, migrations, tables
+from watcher.results import Database, SchemaTooOld, migrations, tables
 
 URL = "sqlite:///watcher.db"
 
@@ -88,7 +89,7 @@ def test_migrating_again_does_nothing(home: Path) -> None:
 def test_daemons_may_start_at_the_same_time(tmp_path: Path) -> None:
     """Of several processes that find no database, one makes it and all go on."""
     script = (
-        "import sys; from pathlib import Path; from watcher.results import Database, migrations\n"
+        "import sys; from pathlib import Path; from watcher.results import Database, SchemaTooOld, migrations\n"
         f"database = Database.open({URL!r}, Path(sys.argv[1]))\n"
         "print('ready', flush=True); sys.stdin.readline(); database.migrate(); database.counts()"
     )
@@ -143,3 +144,28 @@ def test_foreign_keys_hold_after_migrating(tmp_path: Path) -> None:
         database.migrate()
         with database.reading() as connection:
             assert connection.execute(text("PRAGMA foreign_keys")).scalar_one() == 1
+
+
+@pytest.mark.parametrize("number", range(1, int(tables.SCHEMA)))
+def test_a_database_of_an_earlier_form_is_brought_up_to_date(home: Path, tmp_path: Path, number: int) -> None:
+    """What is recorded stays; until the daemon has started, a reader is told what to do."""
+    newest = statements(home / "watcher.db")
+    old = tmp_path / "old"
+    old.mkdir()
+    engine = create_engine(f"sqlite:///{old}/watcher.db")
+    with engine.begin() as connection:
+        command.upgrade(migrations.config(connection), f"{number:04}")
+        connection.execute(
+            text(
+                "INSERT INTO images (claim, name, path, grp, state, received_at, finished_at, attempts) "
+                "VALUES ('c', 'a.png', 'a.png', '', 'failed', '2026', '2026', 1)"
+            )
+        )
+    engine.dispose()
+    assert statements(old / "watcher.db") != newest
+    with pytest.raises(SchemaTooOld):
+        Database.open(URL, old, readonly=True)
+    with Database.open(URL, old) as database:
+        database.migrate()
+        assert database.recorded(["c"]).keys() == {"c"}
+    assert statements(old / "watcher.db") == newest

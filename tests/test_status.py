@@ -111,14 +111,14 @@ def test_missing_models_are_named_with_those_who_wait_for_them(tmp_path: Path, t
     home = homes.make(
         tmp_path,
         tiny_home_models,
-        models={"default": "xception", "routes": {"t": "tiny", "cells": "malaria", "none": "unused"}},
+        models={"default": "xception", "routes": {"t": "tiny", "cells": "smears", "none": "unused"}},
     )
     for name in ("t/a.png", "cells/a.png", "cells/s/b.png"):
         homes.drop(home.inbox, name, homes.picture("red"))
     found = status(home)
     assert counts(found) == {"waiting": 3}
-    assert [(wait.model, wait.pictures) for wait in found.models_missing] == [("malaria", 2), ("xception", 0)]
-    assert "watcher models import malaria PATH" in found.models_missing[0].reason
+    assert [(wait.model, wait.pictures) for wait in found.models_missing] == [("smears", 2), ("xception", 0)]
+    assert "watcher models import smears PATH" in found.models_missing[0].reason
     assert "watcher models fetch xception" in found.models_missing[1].reason
 
 

@@ -44,6 +44,11 @@ class Home:
         return self.root / ".watcher.lock"
 
     @property
+    def behind(self) -> Path:
+        """Where the daemon notes models of which it uses an earlier version than the current one."""
+        return self.root / ".watcher.behind"
+
+    @property
     def all_folders(self) -> tuple[Path, ...]:
         return tuple(self.root / name for name in self.settings.folders.model_dump().values())
 

@@ -125,14 +125,13 @@ def test_status_tells_what_waits_and_what_is_left_alone(tmp_path: Path, tiny_hom
 
 def test_once_with_a_missing_model_does_the_rest_and_says_what_waits(tmp_path: Path, tiny_home_models: Path) -> None:
     """A script sees from the exit code that not all is done."""
-    home = homes.make(tmp_path, tiny_home_models, models={"default": "tiny", "routes": {"cells": "malaria"}})
+    home = homes.make(tmp_path, tiny_home_models, models={"default": "tiny", "routes": {"cells": "smears"}})
     homes.drop(home.inbox, "a.png", homes.picture("red"))
     homes.drop(home.inbox, "cells/b.png", homes.picture("red"))
     done = homes.watcher("run", "--once", home=home.root)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "watcher: 1 picture still waiting: there is no model malaria: "
-        "bring one with `watcher models import malaria PATH`"
+        "watcher: 1 picture still waiting: there is no model smears: bring one with `watcher models import smears PATH`"
     )
     assert [row["path"] for row in homes.watcher_json("results", home=home.root)] == ["a.png"]
 

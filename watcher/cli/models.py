@@ -9,20 +9,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from watcher.cli.options import format_option, the_home
+from watcher.cli.evaluate import evaluate
+from watcher.cli.options import format_option, the_registry
 from watcher.cli.output import print_rows
+from watcher.cli.versions import promote, rollback, which
 from watcher.errors import UsageError
 from watcher.settings import ModelName
 
 if TYPE_CHECKING:
-    from watcher.models.package import Package
-    from watcher.models.registry import Registry
-
-
-def _registry(ctx: click.Context) -> Registry:
-    from watcher.models.registry import Registry
-
-    return Registry(the_home(ctx).models)
+    from watcher.models.package import Card, Package
 
 
 def _summary(package: Package, *, live: bool) -> dict[str, Any]:
@@ -41,10 +36,14 @@ def _summary(package: Package, *, live: bool) -> dict[str, Any]:
 
 @click.group()
 def models() -> None:
-    """List, show, fetch and import models.
+    """List, show, fetch and import models; choose the version that is used.
 
     Example: `watcher models list`
     """
+
+
+for command in (evaluate, promote, rollback, which):
+    models.add_command(command)
 
 
 @models.command("list")
@@ -58,7 +57,7 @@ def list_models(ctx: click.Context, form: str) -> None:
     from watcher.errors import ModelError
 
     rows = []
-    for found in _registry(ctx).all():
+    for found in the_registry(ctx).all():
         if isinstance(found, ModelError):
             click.echo(f"watcher: {found}", err=True)
         else:
@@ -78,45 +77,60 @@ def show(ctx: click.Context, name: str, form: str) -> None:
     """
     from watcher.models.package import card_json
 
-    package = _registry(ctx).current(name)
+    package = the_registry(ctx).current(name)
     if form == "json":
         click.echo(json.dumps(card_json(package) | {"folder": str(package.folder)}, indent=1, ensure_ascii=False))
         return
+    for key, value in _facts(package).items():
+        click.echo(f"{key:>14}  {value}")
+
+
+def _facts(package: Package) -> dict[str, str]:
     card = package.card
-    labels = ", ".join(card.labels[:10]) + (f" … ({len(card.labels)} in all)" if len(card.labels) > 10 else "")
-    facts = {
+    return {
         "model": package.id,
-        "labels": labels,
+        "labels": ", ".join(card.labels[:10]) + (f" … ({len(card.labels)} in all)" if len(card.labels) > 10 else ""),
+        **({"positive label": card.positive_label} if card.positive_label else {}),
         "input": f"RGB, {card.input_size[0]} x {card.input_size[1]}, by {card.resize} ({card.crop_share:g})",
         "base": card.base,
         "weights": card.weights,
         "checked": "weights as published" if card.verified else "no, weights unverified",
+        **_origin(card),
         "digest": card.digest,
         "saved with": ", ".join(f"{name} {version}" for name, version in card.libraries.items()),
         "created at": card.created_at.isoformat(timespec="seconds"),
         "folder": str(package.folder),
     }
-    for key, value in facts.items():
-        click.echo(f"{key:>12}  {value}")
+
+
+def _origin(card: Card) -> dict[str, str]:
+    """From what it was trained, where its card says so."""
+    if (made := card.trained_on) is None:
+        return {}
+    return {
+        "trained on": f"{made.pictures:,} pictures in {made.groups:,} groups, seed {made.seed}",
+        "data digest": made.data_digest,
+        "settings": ", ".join(f"{name} {value}" for name, value in made.settings.items()),
+    }
 
 
 @models.command()
 @click.argument("name")
 @click.pass_context
 def fetch(ctx: click.Context, name: str) -> None:
-    """Make a built-in model (xception, efficientnet-lite0) with its ImageNet weights.
+    """Make a built-in model: xception or efficientnet-lite0 with ImageNet weights, or malaria, which comes with Watcher.
 
-    Xception's weights, 92 MB, are downloaded by Keras and checked; efficientnet-lite0 needs no download.
+    Xception's weights, 92 MB, are downloaded by Keras and checked; the others need no download.
 
     Example: `watcher models fetch xception`
     """
-    registry = _registry(ctx)
+    registry = the_registry(ctx)
     from watcher.clock import utc
     from watcher.models.builtin import fetch as fetch_model
-    from watcher.models.package import is_whole
+    from watcher.models.builtin import is_here
 
-    if registry.has(name) and (here := registry.current(name)).card.verified and is_whole(here):
-        click.echo(f"{here.id} is here already.")
+    if is_here(registry, name):
+        click.echo(f"{registry.current(name).id} is here already.")
         return
     click.echo(f"{fetch_model(registry, name, utc()).id} is ready.")
 
@@ -154,13 +168,12 @@ def import_(
     Example: `watcher models import xception xception_weights_tf_dim_ordering_tf_kernels.h5`
     """
     _check_name(name)
-    registry = _registry(ctx)
+    registry = the_registry(ctx)
     from watcher.clock import utc
     from watcher.models.importing import import_model
 
     package = import_model(registry, name, path, utc(), labels=labels, preprocess=preprocess, resize=resize)
-    click.echo(f"{package.id} is ready: {package.card.weights}. A daemon that runs takes it up when it next scans,")
-    click.echo("or at its next start if it has loaded an earlier version.")
+    click.echo(f"{package.id} is ready: {package.card.weights}. A daemon that runs takes it up by itself.")
     if not package.card.verified:
         click.echo(
             "Nothing vouches for these weights: try the model on pictures whose labels you know.", file=sys.stderr

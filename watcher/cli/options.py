@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from watcher.home import Home
+    from watcher.models.registry import Registry
 
 Function = TypeVar("Function", bound="Callable[..., object]")
 
@@ -40,3 +41,10 @@ def home_root(ctx: click.Context) -> Path:
 def the_home(ctx: click.Context) -> Home:
     """The opened home. Raises HomeError or SettingsError."""
     return open_home(home_root(ctx))
+
+
+def the_registry(ctx: click.Context) -> Registry:
+    """The models of the home. Raises HomeError or SettingsError."""
+    from watcher.models.registry import Registry
+
+    return Registry(the_home(ctx).models)

@@ -44,6 +44,11 @@ def _print(found: Status, values: dict[str, Any]) -> None:
     for wait in found.models_missing:
         waiting = f"{pictures(wait.pictures)} waiting for a model" if wait.pictures else "Not ready for pictures"
         click.echo(f"{waiting}: {wait.reason}.")
+    for behind in found.models_behind:
+        click.echo(
+            f"{behind.model}/{behind.working} still works, for the current version cannot be used: {behind.reason}; "
+            f"mend it, or go back with `watcher models rollback {behind.model}`."
+        )
     if found.left_alone:
         click.echo(f"Left alone in the inbox, {found.left_alone}:")
         for item in found.left_alone_first:

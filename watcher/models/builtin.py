@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
-import socket
-import sys
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from watcher.errors import ModelError
 from watcher.models import imagenet, lite0
-from watcher.models.package import first_line, import_keras
+from watcher.models.downloads import downloading
+from watcher.models.package import CARD, first_line, import_keras, is_whole, read
 from watcher.models.preprocessing import with_preprocessing
 from watcher.models.soundness import check_probabilities
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
-    from pathlib import Path
 
     import keras
 
     from watcher.models.package import Package
     from watcher.models.registry import Registry
-
-# Offline machines must hear so soon, not when the operating system gives up.
-DOWNLOAD_TIMEOUT_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +70,47 @@ BUILT_IN: Mapping[str, BuiltIn] = {
     ),
 }
 
+# Packages that are a part of Watcher, trained with its own commands.
+SHIPPED: Mapping[str, Path] = {"malaria": Path(__file__).with_name("malaria")}
+
+
+def fetchable() -> set[str]:
+    """The models that `fetch` knows how to bring."""
+    return BUILT_IN.keys() | {name for name, folder in SHIPPED.items() if (folder / CARD).is_file()}
+
+
+def needs_download(name: str) -> bool:
+    """Whether a fetchable model's weights are elsewhere, so that to fetch it takes a while, or fails."""
+    return name in BUILT_IN and BUILT_IN[name].weights_file is not None
+
+
+def is_here(registry: Registry, name: str) -> bool:
+    """Whether a model's current version is what `fetch` would bring, whole."""
+    if name not in fetchable() or not registry.has(name):
+        return False
+    try:
+        here = registry.current(name)
+        as_fetched = here.card.digest == read(SHIPPED[name]).card.digest if name in SHIPPED else here.card.verified
+    except ModelError:
+        return False
+    return as_fetched and is_whole(here)
+
 
 def fetch(registry: Registry, name: str, now: datetime) -> Package:
-    """Makes a built-in model with its own weights and installs it.
+    """Makes a built-in model with its own weights and installs it, or copies the package that is shipped.
 
     Keras keeps its downloads in `~/.keras/models` (or `$KERAS_HOME`) and checks their sums. Raises
     ModelError with what to do where the name is not known or the download fails.
     """
-    if name not in BUILT_IN:
+    if name not in fetchable():
         raise ModelError(
-            f"{name} is none of the models that can be fetched ({', '.join(BUILT_IN)}): "
+            f"{name} is none of the models that can be fetched ({', '.join(sorted(fetchable()))}): "
             f"bring it with `watcher models import {name} PATH`"
         )
+    if name in SHIPPED:
+        return registry.install_package(name, read(SHIPPED[name]), now, verified=True)
     known = BUILT_IN[name]
-    with _progress(), _timeout(DOWNLOAD_TIMEOUT_SECONDS):
+    with downloading():
         try:
             model = known.build(None)
         except Exception as fault:  # Keras raises a plain Exception for a failed download
@@ -133,30 +154,6 @@ def _no_download(name: str, known: BuiltIn, fault: BaseException) -> ModelError:
         f"{known.weights_file} from Keras, bring it here, and run `watcher models import {name} "
         f"{known.weights_file}`; or use the model efficientnet-lite0, which needs no download"
     )
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[None]:
-    """Keras prints its progress on standard output, which belongs to the command's own answer.
-
-    Where nobody watches, as in a log, thousands of bars would stand below each other.
-    """
-    if sys.stderr.isatty():
-        with contextlib.redirect_stdout(sys.stderr):
-            yield
-    else:
-        with open(os.devnull, "w", encoding="utf-8") as nowhere, contextlib.redirect_stdout(nowhere):
-            yield
-
-
-@contextlib.contextmanager
-def _timeout(seconds: float) -> Iterator[None]:
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(seconds)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def _md5(path: Path) -> str:

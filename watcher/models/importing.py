@@ -43,11 +43,9 @@ def import_model(
     """
     if (path / CARD).is_file():
         package = read(path)
-        kept = package.card.model_dump(exclude={"name", "version", "digest", "libraries", "created_at"})
+        check_probabilities(load(package), str(path))
         # What its card says of its weights was checked elsewhere, by whoever made it.
-        model = load(package)
-        check_probabilities(model, str(path))
-        return registry.install(name, model, kept | {"verified": False}, now)
+        return registry.install_package(name, package, now, verified=False)
     if path.is_dir():
         raise ModelError(f"{path} is a folder without {CARD}: give a model package, a .keras file or weights")
     if path.suffix != ".keras" and zipfile.is_zipfile(path):

@@ -9,15 +9,17 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import sys
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from watcher.errors import ModelError, NoTensorFlow
+from watcher.models.halved import halve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,19 @@ MODEL = "model.keras"
 CARD = "model.json"
 
 Resize = Literal["squash", "crop"]
+
+
+class TrainedOn(BaseModel):
+    """From what a model was made, for whoever must make it again."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data_digest: str
+    """SHA-256 over the pictures, as hexadecimal text."""
+    pictures: Annotated[int, Field(ge=0)]
+    groups: Annotated[int, Field(ge=0)]
+    seed: int
+    settings: dict[str, Any]
 
 
 class Card(BaseModel):
@@ -42,6 +57,8 @@ class Card(BaseModel):
     name: str
     version: Annotated[int, Field(ge=1)]
     labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    positive_label: str | None = None
+    """Of two labels the one that sensitivity speaks of, such as the illness."""
     wordnet_ids: tuple[str, ...] | None = None
     """ImageNet's names of the labels, for models that tell its 1000 classes apart."""
     input_size: tuple[Annotated[int, Field(ge=8, le=4096)], Annotated[int, Field(ge=8, le=4096)]]
@@ -52,9 +69,16 @@ class Card(BaseModel):
     verified: bool
     temperature: Annotated[float, Field(gt=0)] = 1.0
     review_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    trained_on: TrainedOn | None = None
     digest: str
     libraries: dict[str, str]
     created_at: datetime
+
+    @model_validator(mode="after")
+    def _positive_is_a_label(self) -> Self:
+        if self.positive_label is not None and self.positive_label not in self.labels:
+            raise ValueError(f"positive_label is {self.positive_label!r}, which is none of the labels")
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +106,37 @@ def read(folder: Path) -> Package:
         raise ModelError(f"{folder / CARD}: not a model's card: {_first(fault)}") from fault
 
 
-def write(folder: Path, model: keras.Model, card: dict[str, Any], now: datetime) -> Package:
+def write(folder: Path, model: keras.Model, card: dict[str, Any], now: datetime, *, half: bool = False) -> Package:
     """Saves a model and its card into `folder`, which is made; digest and library versions are added.
 
-    Raises ModelError if the card says what no card may.
+    With `half`, weights are float16 on the disk: half the size, scores within 1e-2. The digest is
+    of the file as it then is. Raises ModelError if the card says what no card may.
     """
     folder.mkdir(parents=True)
     path = folder / MODEL
     model.save(path)
+    if half:
+        halve(path)
+    return _described(folder, card | {"digest": digest_of(path), "libraries": libraries(), "created_at": now})
+
+
+def copy(package: Package, folder: Path, **changes: Any) -> Package:
+    """Copies all files of a package into `folder`, which is made; `changes` are made to its card.
+
+    Nothing is loaded, so no Keras is needed. Raises ModelError if the model file is not the one that the card
+    describes, and OSError.
+    """
+    check_digest(package)
+    folder.mkdir(parents=True)
+    for path in package.folder.iterdir():
+        if path.is_file() and not path.name.startswith("."):
+            shutil.copyfile(path, folder / path.name)
+    return _described(folder, package.card.model_dump() | changes)
+
+
+def _described(folder: Path, card: dict[str, Any]) -> Package:
     try:
-        full = Card(**card, digest=digest_of(path), libraries=libraries(), created_at=now)
+        full = Card(**card)
     except ValidationError as fault:
         raise ModelError(f"the model cannot be stored: {_first(fault)}") from fault
     (folder / CARD).write_text(full.model_dump_json(indent=1) + "\n", "utf-8")
@@ -103,6 +148,19 @@ def load(package: Package) -> keras.Model:
 
     Raises ModelError if it is not the one that the card describes.
     """
+    check_digest(package)
+    model = load_keras(package.folder / MODEL)
+    card = package.card
+    if (model.input_shape, model.output_shape) != ((None, *card.input_size, 3), (None, len(card.labels))):
+        raise ModelError(
+            f"{package.folder / CARD}: tells of {len(card.labels)} labels and an input of {card.input_size}, but the "
+            f"model has the input {model.input_shape} and the output {model.output_shape}"
+        )
+    return model
+
+
+def check_digest(package: Package) -> None:
+    """Raises ModelError unless the model file is the one that the card describes."""
     path = package.folder / MODEL
     try:
         digest = digest_of(path)
@@ -113,20 +171,15 @@ def load(package: Package) -> keras.Model:
             f"{package.id}: {path} was changed since it was stored (its digest is {digest[:12]}…, "
             f"not {package.card.digest[:12]}…); fetch or import the model again"
         )
-    model = load_keras(path)
-    card = package.card
-    if (model.input_shape, model.output_shape) != ((None, *card.input_size, 3), (None, len(card.labels))):
-        raise ModelError(
-            f"{package.folder / CARD}: tells of {len(card.labels)} labels and an input of {card.input_size}, but the "
-            f"model has the input {model.input_shape} and the output {model.output_shape}"
-        )
-    return model
 
 
 def is_whole(package: Package) -> bool:
     """Whether the model file is there and is the one that the card describes."""
-    path = package.folder / MODEL
-    return path.is_file() and digest_of(path) == package.card.digest
+    try:
+        check_digest(package)
+    except ModelError:
+        return False
+    return True
 
 
 def load_keras(path: Path) -> keras.Model:

@@ -23,7 +23,7 @@ from sqlalchemy.types import TypeDecorator
 from watcher.results.records import State
 
 # The newest migration, so that a reader can tell without importing Alembic. A test holds it to that.
-SCHEMA = "0001"
+SCHEMA = "0002"
 
 
 def utc_text(moment: datetime) -> str:
@@ -92,6 +92,7 @@ class ImageRow(Base):
         Index(None, "state", "finished_at"),  # counts; --state, newest first
         Index(None, "finished_at"),  # --since, --until, and newest first
         Index(None, "sha256", "model_version_id", "state"),  # content already classified
+        Index(None, "model_version_id", "finished_at"),  # --model; which version was used when
         {"comment": "One row per arrival"},
     )
 
@@ -108,7 +109,7 @@ class ImageRow(Base):
     width: Mapped[int | None] = mapped_column(comment="pixels")
     height: Mapped[int | None] = mapped_column(comment="pixels")
     model_version_id: Mapped[int | None] = mapped_column(
-        ForeignKey("model_versions.id"), index=True, comment="whose predictions count"
+        ForeignKey("model_versions.id"), comment="whose predictions count"
     )
     state: Mapped[State]
     reason: Mapped[str | None] = mapped_column(comment="why it failed")

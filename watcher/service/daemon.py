@@ -16,12 +16,13 @@ from watcher.intake.claims import ClaimFolder
 from watcher.intake.events import Hints
 from watcher.intake.inbox import Inbox
 from watcher.intake.settle import Settler
-from watcher.models.builtin import BUILT_IN, fetch
+from watcher.models.builtin import fetch, fetchable, needs_download
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.mounts import is_network
 from watcher.results import Database
 from watcher.service import lock
+from watcher.service.behind import BehindFile
 from watcher.service.ending import Ending
 from watcher.service.finishing import Finisher
 from watcher.service.identity import identity
@@ -30,6 +31,7 @@ from watcher.service.kept import not_kept
 from watcher.service.loop import Loop
 from watcher.service.reading import PixelBudget, Reader
 from watcher.service.reception import Reception
+from watcher.service.renewal import Renewal
 from watcher.service.routes import Bench, Routes
 from watcher.vision.vision import Vision
 
@@ -45,6 +47,8 @@ log = structlog.get_logger()
 # Decoded pictures held at a time: 4 bytes a pixel in Pillow, twice while a copy is drawn.
 MOST_PIXELS = 200_000_000
 FETCH_AGAIN_SECONDS = 600.0
+# The end does not wait longer for a version that is just being loaded.
+LONGEST_JOIN_SECONDS = 30.0
 
 
 class Daemon:
@@ -82,6 +86,7 @@ class Daemon:
                 if self.registry.has(default := self.home.settings.models.default):
                     bench.vision(default)  # the first picture need not wait for it
                 threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
+            self._keep_renewing(bench, stack)
             log.info("watching", inbox=str(self.home.inbox), default_model=self.home.settings.models.default)
             loop.run(once=once)
             log.info("stopped")
@@ -142,8 +147,8 @@ class Daemon:
     def _fetch_missing(self, *, downloads: bool = True) -> bool:
         """Fetches the built-in models that the settings name and that are not here; whether any came."""
         came = False
-        for model in sorted(self.routes.models & BUILT_IN.keys()):
-            if self.registry.has(model) or (BUILT_IN[model].weights_file and not downloads):
+        for model in sorted(self.routes.models & fetchable()):
+            if self.registry.has(model) or (needs_download(model) and not downloads):
                 continue
             try:
                 log.info("model fetched", model=fetch(self.registry, model, utc()).id)
@@ -159,6 +164,15 @@ class Daemon:
                 inbox.scan_soon()
                 self._wake.set()
             self._stop.wait(FETCH_AGAIN_SECONDS)
+
+    def _keep_renewing(self, bench: Bench, stack: ExitStack) -> None:
+        behind = BehindFile(self.home.behind)
+        behind.write(())  # what a killed daemon has left is not true of this one
+        stack.callback(behind.write, ())
+        renewal = Renewal(bench, self.registry, self._load, behind, time.monotonic)
+        thread = threading.Thread(target=renewal.keep_looking, args=(self._stop,), name="renewal", daemon=True)
+        thread.start()
+        stack.callback(thread.join, LONGEST_JOIN_SECONDS)
 
 
 class Wanted:

@@ -13,7 +13,7 @@ from watcher.vision.outcome import Classified, Failed, Picture
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from watcher.results import Database
+    from watcher.results import Database, ModelVersion
     from watcher.service.work import Read
 
 # Contents remembered from batches that may not be recorded yet.
@@ -31,7 +31,7 @@ class Judge:
     def __init__(self, database: Database, *, reuse: bool) -> None:
         self._database = database
         self._reuse = reuse
-        self._recent: OrderedDict[tuple[str, str], _Earlier] = OrderedDict()
+        self._recent: OrderedDict[tuple[str, ModelVersion], _Earlier] = OrderedDict()
 
     def __call__(self, batch: Sequence[Read]) -> list[Judged]:
         """One outcome for each picture, in order. Raises DatabaseUnavailable."""
@@ -61,11 +61,10 @@ class Judge:
         """What this very version has said of these contents before."""
         if not self._reuse:
             return {}
-        vision = batch[0].taken.vision
+        version = version_of(batch[0].taken.vision)
         contents = {read.sha256 for read in batch if isinstance(read.content, Picture) and read.sha256}
-        digest = vision.package.card.digest
-        known = {sha256: found for sha256 in contents if (found := self._recent.get((sha256, digest)))}
-        recorded = self._database.classified(contents - known.keys(), version_of(vision))
+        known = {sha256: found for sha256 in contents if (found := self._recent.get((sha256, version)))}
+        recorded = self._database.classified(contents - known.keys(), version)
         for sha256, row in recorded.items():
             predictions = tuple((prediction.label, prediction.score) for prediction in row.predictions)
             known[sha256] = _Earlier(Classified(predictions), row.path)
@@ -73,7 +72,7 @@ class Judge:
 
     def _remember(self, read: Read, outcome: Classified) -> _Earlier:
         earlier = _Earlier(outcome, clean(read.claim.path))
-        self._recent[read.sha256 or "", read.taken.vision.package.card.digest] = earlier
+        self._recent[read.sha256 or "", version_of(read.taken.vision)] = earlier
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)
         return earlier

@@ -84,6 +84,15 @@ class Bench:
         self._loaded[model] = vision
         return vision
 
+    @property
+    def loaded(self) -> dict[str, Vision]:
+        """The models that were loaded, as they are now."""
+        return dict(self._loaded)
+
+    def replace(self, model: str, vision: Vision) -> None:
+        """Puts a new version in place, from any thread; pictures that were given the old one keep it."""
+        self._loaded[model] = vision
+
     def try_again(self) -> None:
         """Forgets what was refused: something about the models has changed."""
         self._refused = dict.fromkeys(self._refused, 0.0)

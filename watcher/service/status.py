@@ -14,6 +14,7 @@ from watcher.intake.names import clean
 from watcher.intake.scan import scan
 from watcher.models.registry import Registry
 from watcher.results import Database, NoDatabase, State
+from watcher.service.behind import Behind, BehindFile
 from watcher.service.kept import not_kept
 from watcher.service.lock import holder
 from watcher.service.routes import Routes
@@ -52,6 +53,7 @@ class Status:
     total: int
     daemon: str | None
     models_missing: tuple[ModelWait, ...]
+    models_behind: tuple[Behind, ...]
     left_alone: int
     left_alone_first: tuple[LeftAlone, ...]
 
@@ -72,7 +74,10 @@ def status(home: Home) -> Status:
     the database may raise.
     """
     routes = Routes(home.settings.models, Registry(home.models))
-    obstacles = routes.obstacles()
+    daemon = holder(home.lock)
+    behind = BehindFile(home.behind).read() if daemon else ()
+    works = {model.model for model in behind}
+    obstacles = {model: reason for model, reason in routes.obstacles().items() if model not in works}
     database = _open(home)
     try:
         until = time.monotonic() + LONGEST_SECONDS
@@ -90,12 +95,13 @@ def status(home: Home) -> Status:
         claimed=len(claimed),
         **counts,
         total=waiting.pictures + len(claimed) + sum(counts.values()),
-        daemon=holder(home.lock),
+        daemon=daemon,
         models_missing=tuple(
             ModelWait(model, waiting.by_missing_model.get(model, 0), reason)
             for model, reason in obstacles.items()
             if model in waiting.by_missing_model or model == home.settings.models.default
         ),
+        models_behind=behind,
         left_alone=waiting.left_alone,
         left_alone_first=waiting.left_alone_first,
     )
