@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from watcher.intake.filters import has_picture_ending, is_hidden_folder, is_temp
 from watcher.intake.names import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,3 +94,12 @@ def _group(path: str, pattern: re.Pattern[str] | None, folder: str) -> str:
             "mend --group-by, or leave it out to group by sub-folder"
         )
     return clean(found[1] if pattern.groups and found[1] is not None else found[0])
+
+
+def data_digest(examples: Sequence[Example], contents: Sequence[str]) -> str:
+    """One SHA-256 over all contents and labels, whatever the files are called and however they are grouped.
+
+    `contents` are the SHA-256 of the examples' files.
+    """
+    facts = sorted(f"{content} {example.label}" for content, example in zip(contents, examples, strict=True))
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()

@@ -53,24 +53,27 @@ class Vision:
         return image if isinstance(image, Failed) else Picture(image, fit(image, self.package.card))
 
     def classify(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Classified]:
-        """The labels of any number of pictures, [height, width, 3] uint8 each."""
-        outcomes: list[Classified] = []
-        for start in range(0, len(pictures), self._batch_size):
-            outcomes += self._batch(pictures[start : start + self._batch_size])
-        return outcomes
-
-    def _batch(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Classified]:
-        # Padded to one of a few sizes, so that nothing is compiled or planned anew for each.
-        size = next(size for size in self._sizes if size >= len(pictures))
-        batch = np.zeros((size, *pictures[0].shape), np.uint8)
-        np.stack(pictures, out=batch[: len(pictures)])
-        scores = self.engine.predict(batch)[: len(pictures)]
-        scores = calibrated(scores, self.package.card.temperature)
+        """The best labels of any number of pictures, [height, width, 3] uint8 each."""
+        scores = self.scores(pictures)
         best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
         return [
             Classified(tuple((str(self._labels[i]), float(row[i])) for i in order))
             for row, order in zip(scores, best, strict=True)
         ]
+
+    def scores(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """The calibrated probability of every label, [pictures, labels], in the order of the card's labels."""
+        found = np.empty((len(pictures), len(self._labels)), np.float32)
+        for start in range(0, len(pictures), self._batch_size):
+            found[start : start + self._batch_size] = self._batch(pictures[start : start + self._batch_size])
+        return found
+
+    def _batch(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        # Padded to one of a few sizes, so that nothing is compiled or planned anew for each.
+        size = next(size for size in self._sizes if size >= len(pictures))
+        batch = np.zeros((size, *pictures[0].shape), np.uint8)
+        np.stack(pictures, out=batch[: len(pictures)])
+        return calibrated(self.engine.predict(batch)[: len(pictures)], self.package.card.temperature)
 
 
 def batch_sizes(largest: int) -> tuple[int, ...]:
