@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli.opening import open_vision
 from watcher.cli.options import format_option, home_root
 from watcher.cli.output import print_rows
 from watcher.errors import WatcherError
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from watcher.service.classify import Result
     from watcher.vision.vision import Vision
-
-WITHOUT_HOME = "efficientnet-lite0"
 
 
 @click.command()
@@ -44,7 +42,7 @@ def classify(
     pictures = list(targets(paths))
     if not pictures:
         raise WatcherError("there are no pictures in " + ", ".join(map(str, paths)))
-    vision, batch_size = _vision(home_root(ctx), model)
+    vision, batch_size = open_vision(home_root(ctx), model)
     results = list(_progress(results_of(pictures, vision, batch_size, annotate), len(pictures)))
     rows = [_row(result, vision, top) for result in results]
     if form == "json":
@@ -53,30 +51,6 @@ def classify(
         _print_flat(rows, form, top)
     if all("error" in row for row in rows):
         ctx.exit(1)
-
-
-def _vision(root: Path, model: str | None) -> tuple[Vision, int]:
-    """The model, of the home if there is one, else out of this user's own cache; fetched if it can be."""
-    from watcher.clock import utc
-    from watcher.home import exists, open_home
-    from watcher.models.builtin import BUILT_IN, fetch
-    from watcher.models.registry import Registry
-    from watcher.settings import Settings
-    from watcher.vision.vision import Vision
-
-    if exists(root):
-        home = open_home(root)
-        settings, registry = home.settings, Registry(home.models)
-        name = model or settings.models.default
-    else:
-        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        settings, registry = Settings(), Registry(cache / "watcher" / "models")
-        name = model or WITHOUT_HOME
-    if not registry.has(name) and name in BUILT_IN:
-        fetch(registry, name, utc())
-    inference = settings.inference
-    package = registry.current(name)
-    return Vision(package, inference.engine, inference.batch_size, settings.intake.max_megapixels), inference.batch_size
 
 
 def _row(result: Result, vision: Vision, top: int) -> dict[str, Any]:

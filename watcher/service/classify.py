@@ -30,18 +30,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A picture to classify, and what it is called among the annotated copies."""
+    """A picture to classify, what it is called among the annotated copies, and its true label, if that is known."""
 
     path: Path
     name: str
+    truth: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The outcome for one picture."""
+    """The outcome for one picture, and its annotated copy, if there is one."""
 
     path: Path
     outcome: Classified | Failed
+    copy: Path | None = None
 
 
 def targets(paths: Iterable[Path]) -> Iterator[Target]:
@@ -98,10 +100,11 @@ def _finish(
     read = [(target, future.result()) for target, future in batch]
     outcomes = iter(vision.classify([found for _, found in read if not isinstance(found, Failed)]))
     judged = [(target, found if isinstance(found, Failed) else next(outcomes)) for target, found in read]
+    written: list[Path | None] = [None] * len(judged)
     if copies is not None:
-        list(pool.map(lambda item: copies.write(*item), judged))
-    for target, outcome in judged:
-        yield Result(target.path, outcome)
+        written = list(pool.map(lambda item: copies.write(*item), judged))
+    for (target, outcome), copy in zip(judged, written, strict=True):
+        yield Result(target.path, outcome, copy)
 
 
 class _Copies:
@@ -113,18 +116,20 @@ class _Copies:
         self._lock = threading.Lock()
         self._given: set[Path] = set()
 
-    def write(self, target: Target, outcome: Classified | Failed) -> None:
+    def write(self, target: Target, outcome: Classified | Failed) -> Path | None:
+        """The annotated copy; None where the picture cannot be read."""
         picture = _decode(target.path, self._vision) if isinstance(outcome, Classified) else outcome
         if isinstance(picture, Failed) or isinstance(outcome, Failed):
-            return
+            return None
         label, score = outcome.predictions[0]
         card = self._vision.package.card
-        canvas = annotate(picture.image, outcome.predictions, self._vision.package.id)
+        canvas = annotate(picture.image, outcome.predictions, self._vision.package.id, target.truth)
         caption = Caption(claim="", model=card.name, version=card.version, label=label, score=score)
         encoded = encode(canvas, suffix_for(target.name, "auto"), caption)
         path = self._place(self._folder / annotated_name(clean(target.name), encoded.suffix))
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.data)
+        return path
 
     def _place(self, wanted: Path) -> Path:
         """`wanted` or, where that is given out or a file that is no copy of ours, a name beside it."""

@@ -41,19 +41,22 @@ INK: Colour = (28, 35, 43)
 SOFT: Colour = (88, 98, 110)
 ACCENT: Colour = (0, 114, 178)
 MUTED: Colour = (120, 144, 166)
+RIGHT: Colour = (0, 112, 84)  # with a word beside them, for colour alone tells some people nothing
+WRONG: Colour = (176, 32, 32)
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A label, its score and its bar; lengths in pixels, heights from the row's top."""
+    """A label, its score (or what is said of it) and its bar; lengths in pixels, heights from the row's top."""
 
     label: Line
     score: Line
     share: float
     colour: Colour
     baseline: int
-    bar: tuple[int, int]  # top and bottom
+    bar: tuple[int, int] | None  # top and bottom
     height: int  # to the top of the next row
+    ink: Colour = INK
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,15 @@ class _Panel:
     margin: int
 
 
-def annotate(picture: Image.Image, predictions: Sequence[tuple[str, float]], note: str = "") -> Image.Image:
+def annotate(
+    picture: Image.Image, predictions: Sequence[tuple[str, float]], note: str = "", truth: str | None = None
+) -> Image.Image:
     """A new RGB image: `picture` (mode RGB, any size) at (0, 0), pixel for pixel, and a panel below it.
 
     `predictions` are labels in any script with their scores (0..1), the best first; five of them are
-    shown. `note` is a small last line, such as the model's name and version. The canvas is wider than a
-    picture that is too narrow for legible type. Only a strip of more than 160,000 px may get no panel.
+    shown. `note` is a small last line, such as the model's name and version. `truth`, the label that is known
+    to be true, stands below the best one with the word right or wrong. The canvas is wider than a picture
+    that is too narrow for legible type. Only a strip of more than 160,000 px may get no panel.
     Safe to call from several threads. Raises ValueError for another mode, no predictions, or a score that
     is not a probability.
     """
@@ -81,11 +87,11 @@ def annotate(picture: Image.Image, predictions: Sequence[tuple[str, float]], not
     if not predictions:
         raise ValueError("there are no predictions to show")
     shown = [(label, _probability(score)) for label, score in predictions[:SHOWN]]
-    em = type_size(*picture.size, rows=len(shown))
+    em = type_size(*picture.size, rows=len(shown) + (truth is not None))
     if em is None:
         return picture.copy()
     width = max(picture.width, NARROWEST * em)
-    panel = _compose(shown, note, width, em)
+    panel = _compose(shown, note, truth, width, em)
     canvas = _mount(picture, width, panel.height)
     _draw(canvas, picture.height, panel, em)
     return canvas
@@ -118,11 +124,13 @@ def _probability(score: float) -> float:
     return min(max(float(score), 0.0), 1.0)
 
 
-def _compose(shown: list[tuple[str, float]], note: str, width: int, em: int) -> _Panel:
+def _compose(shown: list[tuple[str, float]], note: str, truth: str | None, width: int, em: int) -> _Panel:
     """Sets all lines; only then is the panel's height known, for some scripts stand higher than others."""
     margin = em
     inner = width - 2 * margin
     rows = [_row(label, score, inner, em, best=not at) for at, (label, score) in enumerate(shown)]
+    if truth is not None:
+        rows.insert(1, _truth(truth, inner, em, right=truth == shown[0][0]))
     height = margin + sum(row.height for row in rows)
     small = fitted(note, inner, max(SMALLEST_EM - 1, round(0.85 * em)))
     baseline = height + max(small.above, round(0.7 * em))
@@ -143,6 +151,14 @@ def _row(label: str, score: float, inner: int, em: int, best: bool) -> _Row:
     return _Row(name, number, score, colour, baseline, (top, bottom), bottom + gap)
 
 
+def _truth(label: str, inner: int, em: int, *, right: bool) -> _Row:
+    verdict = line("right" if right else "wrong", em, SEMIBOLD)
+    name = fitted(f"truth: {clean(label) or NAMELESS}", inner - verdict.width - em, em, SEMIBOLD)
+    baseline = max(name.above, round(0.75 * em))
+    height = baseline + max(name.below, round(0.3 * em)) + em
+    return _Row(name, verdict, 0, PAPER, baseline, None, height, RIGHT if right else WRONG)
+
+
 def _mount(picture: Image.Image, width: int, added: int) -> Image.Image:
     """The picture on its canvas, each pixel of which is written once."""
     canvas = Image.new("RGB", (width, picture.height + added), None)
@@ -157,12 +173,13 @@ def _draw(canvas: Image.Image, top: int, panel: _Panel, em: int) -> None:
     left, right = panel.margin, canvas.width - panel.margin
     at = top + panel.margin
     for row in panel.rows:
-        _write(canvas, row.label, left, at + row.baseline, INK)
-        _write(canvas, row.score, right - row.score.width, at + row.baseline, INK)
-        low, high = (at + edge for edge in row.bar)
-        end = left + round(row.share * (right - left))
-        canvas.paste(row.colour, (left, low, end, high))
-        canvas.paste(TRACK, (end, low, right, high))
+        _write(canvas, row.label, left, at + row.baseline, row.ink)
+        _write(canvas, row.score, right - row.score.width, at + row.baseline, row.ink)
+        if row.bar:
+            low, high = (at + edge for edge in row.bar)
+            end = left + round(row.share * (right - left))
+            canvas.paste(row.colour, (left, low, end, high))
+            canvas.paste(TRACK, (end, low, right, high))
         at += row.height
     _write(canvas, panel.note, left, top + panel.note_baseline, SOFT)
 
