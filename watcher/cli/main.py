@@ -23,7 +23,11 @@ COMMANDS = {
     "classify": ("classify", "Classify pictures or folders now, without a home."),
     "results": ("results", "Query what was classified."),
     "status": ("status", "Say what waits, what is done and what is left alone."),
-    "models": ("models", "List, show, fetch and import models."),
+    "train": ("train", "Train a model on labelled pictures."),
+    "test": ("testing", "Try a model on a random picture whose label is known."),
+    "menu": ("menu", "Train, test and classify by answering questions."),
+    "datasets": ("datasets", "List and fetch published sets of labelled pictures."),
+    "models": ("models", "List, show, fetch and import models; choose their versions."),
 }
 
 

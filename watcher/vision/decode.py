@@ -196,8 +196,18 @@ def fit(image: Image.Image, card: Card) -> NDArray[np.uint8]:
         wide, high = min(width * scale, image.width), min(height * scale, image.height)
         left, top = (image.width - wide) / 2, (image.height - high) / 2
         box = (left, top, left + wide, top + high)
-    small = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
-    return np.asarray(small, np.uint8)
+    return _resized(image, (width, height), box)
+
+
+def squashed(image: Image.Image, side: int) -> NDArray[np.uint8]:
+    """The whole picture as uint8 [side, side, 3], as `fit` makes it for a card that says squash."""
+    return _resized(image, (side, side), None)
+
+
+def _resized(
+    image: Image.Image, size: tuple[int, int], box: tuple[float, float, float, float] | None
+) -> NDArray[np.uint8]:
+    return np.asarray(image.resize(size, Image.Resampling.BICUBIC, box=box), np.uint8)
 
 
 def _reason(data: bytes, fault: Exception) -> str:

@@ -1,0 +1,91 @@
+"""Unlike anything it was trained on: such a picture gets no confident score, whatever the network makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from watcher.models.package import import_keras
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    from watcher.training.network import Network
+
+# Directions in which training pictures differ most, whose spread is known well enough to measure by.
+DIRECTIONS = 64
+# The strangeness of all but one in a hundred validation pictures is 1 or less.
+USUAL = 0.99
+# Half of a score is believed at this strangeness, and how quickly belief falls there.
+HALF_BELIEVED = 2.0
+_STEEPNESS = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Familiar:
+    """What the features of training pictures are like, after the head's scaling; width w, k directions.
+
+    Strangeness is the larger of two distances, each over what is usual: within the k main directions in their
+    own spreads (Mahalanobis; Lee et al. 2018, https://arxiv.org/abs/1807.03888), and away from all of them
+    (the residual of ViM; Wang et al. 2022, https://arxiv.org/abs/2203.10807).
+    """
+
+    centre: NDArray[np.float32]
+    directions: NDArray[np.float32]
+    """[w, k], orthonormal."""
+    spreads: NDArray[np.float32]
+    """[k]: standard deviations."""
+    usual_within: float
+    usual_away: float
+
+
+def learn(training: NDArray[np.float32], validation: NDArray[np.float32], seed: int) -> Familiar:
+    """From scaled features [n, w] of pictures that were learned from, and of others of their kind."""
+    from sklearn.decomposition import PCA
+
+    count = min(DIRECTIONS, len(training) - 1, training.shape[1])
+    found = PCA(count, svd_solver="randomized", random_state=seed).fit(training)
+    spreads = np.sqrt(np.maximum(found.explained_variance_, 1e-6)).astype(np.float32)
+    centre, directions = found.mean_.astype(np.float32), found.components_.T.astype(np.float32)
+    within, away = _distances(validation - centre, directions, spreads)
+    return Familiar(
+        centre,
+        directions,
+        spreads,
+        max(float(np.quantile(within, USUAL)), 1e-6),
+        max(float(np.quantile(away, USUAL)), 1e-6),
+    )
+
+
+def _distances(
+    offsets: NDArray[np.float32], directions: NDArray[np.float32], spreads: NDArray[np.float32]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    along = offsets @ directions
+    return (
+        np.mean(np.square(along / spreads), axis=1),
+        np.sum(np.square(offsets), axis=1) - np.sum(np.square(along), axis=1),
+    )
+
+
+def finished(network: Network, familiar: Familiar) -> keras.Model:
+    """RGB 0..255 → probabilities [batch, labels], float32: the network's where pictures are familiar, equal ones elsewhere.
+
+    The label that comes first is the network's either way.
+    """
+    keras = import_keras()
+    ops, layers = keras.ops, keras.layers
+    features = network.features.output
+    probabilities = layers.Softmax(name="probabilities", dtype="float32")(network.head(features))
+    offsets = network.head.get_layer("scale")(features) - familiar.centre[None]
+    project = layers.Dense(familiar.directions.shape[1], use_bias=False, trainable=False, name="directions")
+    along = project(offsets)
+    project.set_weights([familiar.directions])
+    within = ops.mean(ops.square(along / familiar.spreads[None]), axis=-1, keepdims=True) / familiar.usual_within
+    away = ops.sum(ops.square(offsets), axis=-1, keepdims=True) - ops.sum(ops.square(along), axis=-1, keepdims=True)
+    strangeness = ops.maximum(within, away / familiar.usual_away)
+    belief = ops.sigmoid(_STEEPNESS * (HALF_BELIEVED - strangeness))
+    mixed = belief * probabilities + (1.0 - belief) / probabilities.shape[-1]
+    return keras.Model(network.features.input, mixed, name="classifier")

@@ -1,0 +1,115 @@
+"""Fitting, an epoch at a time: the best weights are kept, and a stopped run goes on at its last whole epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from watcher.models.package import import_keras
+from watcher.training.history import Epoch
+from watcher.training.lesson import judged
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    from watcher.training.checkpoint import Checkpoint, Standing
+    from watcher.training.watching import Progress
+
+    # Inputs, targets [batch, labels] and weights [batch].
+    Batch = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """What is to be fitted, on what, and for how long."""
+
+    phase: str
+    model: keras.Model
+    """Compiled; inputs to logits. It is trained."""
+    kept: keras.Model
+    """Shares its weights; the best epoch's are kept of it."""
+    batches: Callable[[int], Iterator[Batch]]
+    """The batches of an epoch, counted from 0, always the same for the same epoch."""
+    steps: int
+    """Batches in an epoch."""
+    validate: Callable[[], NDArray[np.float32]]
+    """Logits [n, labels] of the validation pictures as the model is now."""
+    truth: NDArray[np.int64]
+    """Their true labels [n]."""
+    epochs: int
+    patience: int
+    averaged: bool = False
+    """Whether the optimizer's moving averages are what is validated and kept (Polyak and Juditsky 1992)."""
+
+
+def fit(plan: Fit, checkpoint: Checkpoint, progress: Progress) -> Standing:
+    """Fits until the epochs are done or nothing improves, from where `checkpoint` stands; leaves the best weights in.
+
+    `progress` is told the batches done, of all that there may be.
+    """
+    standing = checkpoint.standing()
+    if not standing.finished:
+        checkpoint.restore(plan.model)
+        while not _enough(plan, standing):
+            standing = _epoch(plan, standing, checkpoint, progress)
+        checkpoint.finish(standing)
+    checkpoint.restore_best(plan.kept)
+    return standing
+
+
+def _enough(plan: Fit, standing: Standing) -> bool:
+    return len(standing.history) >= plan.epochs or standing.since_best >= plan.patience
+
+
+def _epoch(plan: Fit, standing: Standing, checkpoint: Checkpoint, progress: Progress) -> Standing:
+    number = len(standing.history)
+    start = time.monotonic()
+    loss = _teach(plan, number, progress)
+    unaveraged = _averaged(plan)
+    losses, accuracy = judged(plan.validate(), plan.truth)
+    validation_loss = float(losses.mean()) if np.isfinite(losses).all() else math.inf
+    epoch = Epoch(plan.phase, number + 1, time.monotonic() - start, loss, validation_loss, accuracy)
+    better = standing.best is None or epoch.validation_loss < standing.best_loss
+    update = {"history": (*standing.history, epoch), "best": number if better else standing.best}
+    standing = standing.model_copy(update=update)
+    if better:
+        checkpoint.save_best(standing, plan.kept)
+    if unaveraged is not None:
+        plan.model.set_weights(unaveraged)
+    checkpoint.save(standing, plan.model)
+    return standing
+
+
+def _teach(plan: Fit, number: int, progress: Progress) -> float:
+    """One epoch's training; the mean loss."""
+    keras = import_keras()
+    done = number * plan.steps
+
+    def tell(batch: int, logs: object) -> None:  # noqa: ARG001  (Keras gives it by name)
+        progress(done + batch + 1, plan.epochs * plan.steps)
+
+    history = plan.model.fit(
+        plan.batches(number),
+        steps_per_epoch=plan.steps,
+        initial_epoch=number,
+        epochs=number + 1,
+        shuffle=False,  # the batches are shuffled already
+        verbose=0,
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
+    )
+    return float(history.history["loss"][-1])
+
+
+def _averaged(plan: Fit) -> list[NDArray[np.float32]] | None:
+    """Puts the averaged weights in place, and gives back those that training goes on with."""
+    if not plan.averaged:
+        return None
+    current: list[NDArray[np.float32]] = plan.model.get_weights()
+    plan.model.optimizer.finalize_variable_values(plan.model.trainable_variables)
+    return current

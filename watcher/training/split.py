@@ -1,0 +1,101 @@
+"""Which pictures teach, which choose, and which judge: whole groups each, so that no patient is on two sides."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from watcher.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from watcher.training.examples import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Indices into the examples, int64, sorted."""
+
+    training: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    held_out: NDArray[np.int64]
+
+    @property
+    def all(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        return self.training, self.validation, self.held_out
+
+    def without(self, dropped: Iterable[int]) -> Split:
+        gone = np.array(sorted(dropped), np.int64)
+        return Split(*(np.setdiff1d(part, gone) for part in self.all))
+
+
+def split(examples: Sequence[Example], validation: float, held_out: float, seed: int) -> Split:
+    """Splits whole groups, with about the same share of each label on every side (scikit-learn's StratifiedGroupKFold).
+
+    The same examples and seed give the same split. Raises DataError where a label would be missing in
+    training or validation.
+    """
+    check_labels(examples)
+    everything = np.arange(len(examples))
+    rest, judging = _part(examples, everything, held_out, seed)
+    teaching, choosing = _part(examples, rest, validation / (1 - held_out), seed + 1)
+    for side, chosen in (("training", teaching), ("validation", choosing)):
+        if missing := {e.label for e in examples} - {examples[i].label for i in chosen}:
+            raise DataError(_short_of(examples, min(missing), side))
+    return Split(teaching, choosing, judging)
+
+
+def check_labels(examples: Sequence[Example]) -> None:
+    """Raises DataError unless there are two labels or more, each with pictures of at least two groups."""
+    groups: dict[str, set[str]] = {}
+    for example in examples:
+        groups.setdefault(example.label, set()).add(example.group)
+    if len(groups) < 2:
+        raise DataError(
+            f"all {len(examples)} pictures have the label {next(iter(groups), None)}: a model needs two labels or more "
+            "to tell apart, each in a folder of its own"
+        )
+    poor = [label for label, found in sorted(groups.items()) if len(found) < 2]
+    if poor:
+        raise DataError(_short_of(examples, poor[0], "training or validation"))
+
+
+def _short_of(examples: Sequence[Example], label: str, side: str) -> str:
+    counts = Counter(example.group for example in examples if example.label == label)
+    return (
+        f"the label {label} has {sum(counts.values())} pictures of {len(counts)} group{'s' * (len(counts) != 1)}, too few "
+        f"for {side}, as no group may be on two sides: add pictures of other groups, group them otherwise "
+        "(--group-by), or take the label out"
+    )
+
+
+def _part(
+    examples: Sequence[Example], among: NDArray[np.int64], share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`among` as (the rest, about `share` of it)."""
+    if share == 0:
+        return among, among[:0]
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    labels = np.array([examples[i].label for i in among])
+    groups = np.array([examples[i].group for i in among])
+    folds = max(2, min(round(1 / share), len(set(groups)), max(Counter(labels).values())))
+    with warnings.catch_warnings(action="ignore"):  # of labels rarer than folds, which are looked at afterwards
+        found = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
+        kept, taken = min(found, key=lambda fold: _faults(labels, fold[0], fold[1], share))
+    return among[np.sort(kept)], among[np.sort(taken)]
+
+
+def _faults(
+    labels: NDArray[np.str_], kept: NDArray[np.int64], taken: NDArray[np.int64], share: float
+) -> tuple[int, float]:
+    """How far a fold is from having every label on both sides and then from the wanted size."""
+    present = len(set(labels[kept])) + len(set(labels[taken]))
+    return -present, abs(len(taken) / len(labels) - share)

@@ -1,0 +1,134 @@
+"""One training, from labelled pictures to a candidate: read, split, learn, calibrate, judge."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from watcher.errors import DataError
+from watcher.models.package import TrainedOn, import_keras
+from watcher.training import calibration, familiarity
+from watcher.training.examples import data_digest
+from watcher.training.learning import learn
+from watcher.training.material import prepare
+from watcher.training.network import outputs, side_of
+from watcher.training.scored import Scored
+from watcher.vision.vision import calibrated
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    from watcher.training.examples import Example
+    from watcher.training.history import Epoch
+    from watcher.training.learning import Learned
+    from watcher.training.material import Material
+    from watcher.training.recipe import Recipe
+    from watcher.training.watching import Watching
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A trained model, what its card is to say, and how it did on pictures that it did not learn from."""
+
+    model: keras.Model
+    card: dict[str, Any]
+    judged: Scored
+    """The held-out pictures, by which nothing was chosen; where none were held out, the validation pictures."""
+    history: tuple[Epoch, ...]
+    notes: tuple[str, ...]
+
+
+def train(
+    examples: Sequence[Example], recipe: Recipe, positive: str | None, folder: Path, watching: Watching
+) -> Candidate:
+    """Trains a model on the examples; `folder` is this training's own, and what it holds is gone on with.
+
+    Raises DataError, ModelError, and OSError where the folder cannot be written.
+    """
+    material = prepare(examples, side_of(recipe), recipe, folder, watching)
+    import_keras().utils.set_random_seed(recipe.seed)
+    learned = learn(material, recipe, folder, watching)
+    progress = watching.stage("Calibrating and judging")
+    model = _model(learned, material, recipe)
+    choosing = outputs(model, material.pixels.array[material.parts.validation])
+    progress(1, 2)
+    truth = material.truth[material.parts.validation]
+    temperature = calibration.temperature(choosing, truth)
+    threshold = calibration.review_threshold(calibrated(choosing, temperature), truth, recipe.review_accuracy)
+    positive = _positive(material.labels, positive)
+    judging = material.parts.held_out
+    if len(judging):
+        scores = calibrated(outputs(model, material.pixels.array[judging]), temperature)
+    else:
+        judging, scores = material.parts.validation, calibrated(choosing, temperature)
+    progress(2, 2)
+    card = _card(material, recipe, learned.precision) | {
+        "temperature": temperature,
+        "review_threshold": threshold,
+        "positive_label": positive,
+    }
+    return Candidate(model, card, _scored(material, judging, scores, positive), learned.history, material.notes)
+
+
+def _model(learned: Learned, material: Material, recipe: Recipe) -> keras.Model:
+    """The network with its knowledge of what pictures it is familiar with."""
+    network, parts = learned.network, material.parts
+    keras = import_keras()
+    scaled = keras.Model(network.features.input, network.head.get_layer("scale")(network.features.output))
+    teaching = outputs(scaled, material.pixels.array[parts.training])
+    choosing = outputs(scaled, material.pixels.array[parts.validation])
+    return familiarity.finished(network, familiarity.learn(teaching, choosing, recipe.seed))
+
+
+def _positive(labels: tuple[str, ...], wanted: str | None) -> str | None:
+    """Of two labels the one that sensitivity speaks of: the wanted one, or else the last by name."""
+    if len(labels) != 2:
+        return None
+    if wanted is None:
+        return labels[1]
+    if wanted not in labels:
+        raise DataError(f"the positive label {wanted} is none of {', '.join(labels)}")
+    return wanted
+
+
+def _scored(
+    material: Material, judging: NDArray[np.int64], scores: NDArray[np.float32], positive: str | None
+) -> Scored:
+    examples = [material.pixels.examples[i] for i in judging]
+    return Scored(
+        material.labels,
+        material.truth[judging],
+        scores,
+        tuple(example.group for example in examples),
+        tuple(example.path for example in examples),
+        positive,
+    )
+
+
+def _card(material: Material, recipe: Recipe, precision: str) -> dict[str, Any]:
+    side = side_of(recipe)
+    examples = material.pixels.examples
+    return {
+        "labels": material.labels,
+        "input_size": (side, side),
+        "resize": "squash",
+        "base": recipe.base,
+        "weights": f"trained on {len(examples):,} pictures, from {_origin(recipe)} weights",
+        "verified": True,
+        "trained_on": TrainedOn(
+            data_digest=data_digest(examples, material.pixels.contents),
+            pictures=len(examples),
+            groups=len({example.group for example in examples}),
+            seed=recipe.seed,
+            settings=recipe.model_dump(mode="json") | {"computed_in": precision},
+        ),
+    }
+
+
+def _origin(recipe: Recipe) -> str:
+    return {"imagenet": "ImageNet", "none": "no"}.get(recipe.weights, Path(recipe.weights).name)
