@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from watcher.cli.options import the_home
-from watcher.errors import UsageError
+from watcher.errors import DataError, UsageError
+from watcher.home import exists
 
 if TYPE_CHECKING:
     from watcher.training.job import Job
@@ -59,6 +61,10 @@ def train(ctx: click.Context, /, source: Path | None, file: Path | None, promote
     except KeyboardInterrupt:
         click.echo("watcher: stopped; the same command goes on from here", err=True)
         ctx.exit(STOPPED)
+    except OSError as fault:
+        where = f"{fault.filename}: " if fault.filename else ""
+        message = f"{where}{fault.strerror or fault}; when that is mended, the same command goes on from here"
+        raise DataError(message) from fault
     _print(trained, live=Registry(home.models).current(job.model).card.version)
 
 
@@ -70,8 +76,8 @@ def _job(file: Path | None, source: Path | None, options: dict[str, Any]) -> tup
 
     given = read_job(file).model_dump() if file else {"data": {}, "training": {}}
     number = options["pictures"]
-    if number not in (None, "all") and not (number.isascii() and number.isdigit()):
-        raise UsageError(f"--pictures is a number or `all`, not {number!r}")
+    if number not in (None, "all") and not re.fullmatch("[0-9]{1,9}", number):
+        raise UsageError(f"--pictures is a number or `all`, not {number[:40]!r}")
     changes = {
         ("model",): options["model"],
         ("training", "base"): options["base"],
@@ -96,6 +102,10 @@ def _job(file: Path | None, source: Path | None, options: dict[str, Any]) -> tup
     except ValidationError as fault:
         first = fault.errors()[0]
         raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, not {first['input']!r}") from None
+    if source is not None and exists(source):
+        raise UsageError(
+            f"{source} is a home, whose inbox and outbox are no labels: name the folder of pictures itself"
+        )
     if source is None and (file is None or job.data.source is None):
         raise UsageError("say where the labelled pictures are: a folder with one sub-folder for each label")
     if source is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from typing import TYPE_CHECKING, Self
@@ -27,10 +28,12 @@ class Onlooker:
         self._bars = Progress(*columns, console=Console(stderr=True), disable=not self._live)
 
     def __enter__(self) -> Self:
+        logging.getLogger("tensorflow").addFilter(_is_ours_to_know)
         self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        logging.getLogger("tensorflow").removeFilter(_is_ours_to_know)
         self._bars.stop()
 
     def stage(self, name: str) -> Callable[[int, int], None]:
@@ -41,6 +44,11 @@ class Onlooker:
 
     def note(self, text: str) -> None:
         click.echo(text, err=True) if not self._live else self._bars.console.print(text, markup=False)
+
+
+def _is_ours_to_know(record: logging.LogRecord) -> bool:
+    """Each network of a training is compiled once, as it must be; TensorFlow takes several for one in a loop."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _lines(name: str) -> Callable[[int, int], None]:

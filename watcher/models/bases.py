@@ -110,7 +110,7 @@ def _tapped(network: keras.Model, name: str, blocks: tuple[str, ...]) -> keras.M
             close = difflib.get_close_matches(unknown[0], known, n=3) or list(known)[-5:]
             raise ModelError(f"{name} has no layer {unknown[0]}: perhaps {', '.join(close)}")
         outputs = [known[block] for block in blocks]
-    return import_keras().Model(network.inputs, outputs, name=name)
+    return import_keras().Model(network.input, outputs, name=name)
 
 
 def _load(network: keras.Model, name: str, file: Path) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
-from watcher.models.durable import replace_text
+from watcher.models.durable import replace_text, sync
 from watcher.training.history import Epoch
 
 if TYPE_CHECKING:
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 class Standing(BaseModel):
     """What has been done: the epochs, and which of them was the best."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")  # losses of a fit that went astray
 
     history: tuple[Epoch, ...] = ()
     best: int | None = None
     finished: bool = False
+    chance: tuple[tuple[int, ...], ...] = ()
+    """Where the model's random numbers stand: Keras keeps them in variables, but not with the weights."""
 
     @property
     def best_loss(self) -> float:
@@ -60,13 +62,14 @@ class Checkpoint:
     def save_best(self, standing: Standing, model: keras.Model) -> None:
         """Keeps the weights of the epoch that `standing` calls the best; `save` then makes them count."""
         assert standing.best is not None
-        model.save_weights(self._weights("best", standing.best))
+        self._store(model, self._weights("best", standing.best))
 
     def save(self, standing: Standing, model: keras.Model) -> None:
         """Keeps `model` with its optimizer as the last epoch's, and the standing."""
         last = self._weights("last", len(standing.history) - 1)
-        model.save_weights(last)
-        self._write(standing)
+        self._store(model, last)
+        chance = tuple(tuple(map(int, state.numpy())) for state in _chance(model))
+        self._write(standing.model_copy(update={"chance": chance}))
         kept = {last} if standing.best is None else {last, self._weights("best", standing.best)}
         for path in self.folder.glob(f"{self.name}-*.weights.h5"):
             if path not in kept:
@@ -77,14 +80,24 @@ class Checkpoint:
 
     def restore(self, model: keras.Model) -> None:
         """The last epoch's weights and optimizer into `model`, which is compiled and built as it was then."""
-        epochs = len(self.standing().history)
-        if epochs:
-            model.load_weights(self._weights("last", epochs - 1))
+        standing = self.standing()
+        if standing.history:
+            model.load_weights(self._weights("last", len(standing.history) - 1))
+            for state, value in zip(_chance(model), standing.chance, strict=False):
+                state.assign(value)
 
     def restore_best(self, model: keras.Model) -> None:
         best = self.standing().best
         if best is not None:
             model.load_weights(self._weights("best", best))
 
+    def _store(self, model: keras.Model, path: Path) -> None:
+        model.save_weights(path)
+        sync(path)
+
     def _write(self, standing: Standing) -> None:
         replace_text(self._standing, standing.model_dump_json())
+
+
+def _chance(model: keras.Model) -> list[keras.Variable]:
+    return [variable for variable in model.non_trainable_variables if variable.name == "seed_generator_state"]

@@ -50,21 +50,29 @@ def _pattern(group_by: str | None) -> re.Pattern[str] | None:
 
 
 def _in_folder(root: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]:
-    """Links are followed, for sets of pictures are often made of them; a folder is entered once."""
+    """Links are followed, for sets of pictures are often made of them; a folder is entered once for each label."""
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder")
     entered = set()
-    for folder, below, names in os.walk(root, followlinks=True):
-        below[:] = [name for name in below if not is_hidden_folder(name)]
+    for folder, below, names in os.walk(root, followlinks=True, onerror=_refuse):
         place = os.path.relpath(folder, root)
-        if place == os.curdir or (real := os.path.realpath(folder)) in entered:
-            continue  # a picture at the top has no label
-        entered.add(real)
         label, _, group = place.partition(os.sep)
+        real = os.path.realpath(folder)
+        if (label, real) in entered or (label != os.curdir and real == os.path.realpath(root)):
+            below.clear()  # a link led back
+            continue
+        entered.add((label, real))
+        below[:] = sorted(name for name in below if not is_hidden_folder(name))
+        if label == os.curdir:
+            continue  # a picture at the top has no label
         for name in names:
             if has_picture_ending(name) and not is_temporary(name):
                 path = os.path.join(place, name)
                 yield Example(root / path, clean(label), _group(path, pattern, group))
+
+
+def _refuse(fault: OSError) -> None:
+    raise DataError(f"{fault.filename}: cannot be looked into: {fault.strerror}") from fault
 
 
 def _listed(path: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]:
@@ -75,7 +83,7 @@ def _listed(path: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]:
             if not {"path", "label"} <= set(rows.fieldnames or ()):
                 raise DataError(f"{path}: a list of pictures is a CSV file whose first line names path and label")
             for row in rows:
-                if not row["path"] or not row["label"]:
+                if not row["path"] or "\0" in row["path"] or not row["label"]:
                     raise DataError(f"{path}, line {rows.line_num}: a path and a label are needed")
                 yield Example(
                     path.parent / row["path"], clean(row["label"]), _group(row["path"], pattern, row.get("group") or "")

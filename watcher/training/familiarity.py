@@ -22,6 +22,8 @@ USUAL = 0.99
 # Half of a score is believed at this strangeness, and how quickly belief falls there.
 HALF_BELIEVED = 2.0
 _STEEPNESS = 6.0
+# Of what is stranger still so little is believed, in parts of an equal share, that the same label comes first.
+_LEAST_BELIEVED = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def learn(training: NDArray[np.float32], validation: NDArray[np.float32], seed: 
     from sklearn.decomposition import PCA
 
     count = min(DIRECTIONS, len(training) - 1, training.shape[1])
-    found = PCA(count, svd_solver="randomized", random_state=seed).fit(training)
+    with np.errstate(invalid="ignore"):  # shares of the spread, which may be none, and which nobody asks for
+        found = PCA(count, svd_solver="randomized", random_state=seed).fit(training)
     spreads = np.sqrt(np.maximum(found.explained_variance_, 1e-6)).astype(np.float32)
     centre, directions = found.mean_.astype(np.float32), found.components_.T.astype(np.float32)
     within, away = _distances(validation - centre, directions, spreads)
@@ -70,22 +73,41 @@ def _distances(
     )
 
 
-def finished(network: Network, familiar: Familiar) -> keras.Model:
+def finished(network: Network, familiar: Familiar, looks: int) -> keras.Model:
     """RGB 0..255 → probabilities [batch, labels], float32: the network's where pictures are familiar, equal ones elsewhere.
 
-    The label that comes first is the network's either way.
+    The label that comes first is the network's either way. With 2 or 4 `looks` the probabilities are the mean of
+    those of the picture and of its mirror images, which takes as much longer.
     """
+    keras = import_keras()
+    once = _once(network, familiar)
+    if looks == 1:
+        return once
+    pixels = keras.Input(once.input_shape[1:], name="rgb")
+    pictures = [pixels, pixels[:, :, ::-1]]
+    if looks == 4:
+        pictures += [pixels[:, ::-1], pixels[:, ::-1, ::-1]]
+    mean = keras.layers.Average(name="mean", dtype="float32")([once(picture) for picture in pictures])
+    return keras.Model(pixels, mean, name="classifier")
+
+
+def _once(network: Network, familiar: Familiar) -> keras.Model:
     keras = import_keras()
     ops, layers = keras.ops, keras.layers
     features = network.features.output
     probabilities = layers.Softmax(name="probabilities", dtype="float32")(network.head(features))
-    offsets = network.head.get_layer("scale")(features) - familiar.centre[None]
+    # A copy of the head's layer: Keras cannot load a model that shares a layer with a model inside it.
+    scale = network.head.get_layer("scale")
+    scaling = layers.BatchNormalization.from_config(scale.get_config() | {"name": "scaling"})
+    offsets = scaling(features) - familiar.centre[None]
+    scaling.set_weights(scale.get_weights())
     project = layers.Dense(familiar.directions.shape[1], use_bias=False, trainable=False, name="directions")
     along = project(offsets)
     project.set_weights([familiar.directions])
     within = ops.mean(ops.square(along / familiar.spreads[None]), axis=-1, keepdims=True) / familiar.usual_within
     away = ops.sum(ops.square(offsets), axis=-1, keepdims=True) - ops.sum(ops.square(along), axis=-1, keepdims=True)
     strangeness = ops.maximum(within, away / familiar.usual_away)
-    belief = ops.sigmoid(_STEEPNESS * (HALF_BELIEVED - strangeness))
-    mixed = belief * probabilities + (1.0 - belief) / probabilities.shape[-1]
+    labels = probabilities.shape[-1]
+    belief = ops.maximum(ops.sigmoid(_STEEPNESS * (HALF_BELIEVED - strangeness)), _LEAST_BELIEVED / labels)
+    mixed = belief * probabilities + (1.0 - belief) / labels
     return keras.Model(network.features.input, mixed, name="classifier")

@@ -9,6 +9,7 @@ import numpy as np
 
 from watcher.models.durable import replace_text
 from watcher.models.package import import_keras
+from watcher.training.mapped import new_array
 from watcher.training.network import BATCH, outputs
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def cached_features(
 ) -> NDArray[np.float16]:
     """[views, n, width] float16, kept in `file`: the first view is the picture itself, the others are changed.
 
-    A call that was cut short is taken up where it was, to some batches. Raises OSError where the file cannot be written.
+    A call that was cut short is taken up where it was, to some batches, and comes to the same. Raises OSError where
+    the file cannot be written.
     """
     done_file = file.with_suffix(".json")
     total = views * len(pixels)
@@ -43,12 +45,16 @@ def cached_features(
     cache: np.memmap[Any, np.dtype[np.float16]] | None = np.lib.format.open_memmap(file, "r+") if done else None
     starts = [(view, start) for view in range(views) for start in range(0, len(pixels), BATCH)]
     for view, start in starts:
+        if done == total:
+            break
         batch = pixels[start : start + BATCH]
+        # What is done is changed again, too, so that chance goes on where it was.
+        changed = batch if view == 0 else _changed(augment, batch)
         if view * len(pixels) + start < done:
             continue
-        found = outputs(features, batch if view == 0 else _changed(augment, batch))
+        found = outputs(features, changed)
         if cache is None:
-            cache = np.lib.format.open_memmap(file, "w+", np.float16, (views, len(pixels), found.shape[1]))
+            cache = new_array(file, np.float16, (views, len(pixels), found.shape[1]))
         cache[view, start : start + len(batch)] = np.clip(found, -_LARGEST, _LARGEST)
         done = view * len(pixels) + start + len(batch)
         if done == total or (start // BATCH) % BATCHES_KEPT == 0:

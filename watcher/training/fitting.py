@@ -44,8 +44,6 @@ class Fit:
     """Their true labels [n]."""
     epochs: int
     patience: int
-    averaged: bool = False
-    """Whether the optimizer's moving averages are what is validated and kept (Polyak and Juditsky 1992)."""
 
 
 def fit(plan: Fit, checkpoint: Checkpoint, progress: Progress) -> Standing:
@@ -71,7 +69,6 @@ def _epoch(plan: Fit, standing: Standing, checkpoint: Checkpoint, progress: Prog
     number = len(standing.history)
     start = time.monotonic()
     loss = _teach(plan, number, progress)
-    unaveraged = _averaged(plan)
     losses, accuracy = judged(plan.validate(), plan.truth)
     validation_loss = float(losses.mean()) if np.isfinite(losses).all() else math.inf
     epoch = Epoch(plan.phase, number + 1, time.monotonic() - start, loss, validation_loss, accuracy)
@@ -80,14 +77,16 @@ def _epoch(plan: Fit, standing: Standing, checkpoint: Checkpoint, progress: Prog
     standing = standing.model_copy(update=update)
     if better:
         checkpoint.save_best(standing, plan.kept)
-    if unaveraged is not None:
-        plan.model.set_weights(unaveraged)
     checkpoint.save(standing, plan.model)
     return standing
 
 
 def _teach(plan: Fit, number: int, progress: Progress) -> float:
-    """One epoch's training; the mean loss."""
+    """One epoch's training; the mean loss.
+
+    Where the optimizer averages weights (Polyak and Juditsky 1992), Keras ends with the averages in place: they are
+    validated and kept, and the next epoch goes on from them (as in Lookahead, Zhang et al. 2019).
+    """
     keras = import_keras()
     done = number * plan.steps
 
@@ -104,12 +103,3 @@ def _teach(plan: Fit, number: int, progress: Progress) -> float:
         callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
     )
     return float(history.history["loss"][-1])
-
-
-def _averaged(plan: Fit) -> list[NDArray[np.float32]] | None:
-    """Puts the averaged weights in place, and gives back those that training goes on with."""
-    if not plan.averaged:
-        return None
-    current: list[NDArray[np.float32]] = plan.model.get_weights()
-    plan.model.optimizer.finalize_variable_values(plan.model.trainable_variables)
-    return current

@@ -13,13 +13,16 @@ from watcher.training.checkpoint import Checkpoint
 from watcher.training.features import cached_features
 from watcher.training.fitting import fit
 from watcher.training.lesson import Lesson, targets_of, weights_of
-from watcher.training.network import build
+from watcher.training.network import build, outputs
 from watcher.training.precision import policy
 from watcher.training.teacher import softened
 from watcher.training.tuning import tuning
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from watcher.training.history import Epoch
     from watcher.training.material import Material
@@ -36,6 +39,8 @@ class Learned:
     history: tuple[Epoch, ...]
     precision: str
     """The dtype policy that it was trained under."""
+    scaled: tuple[NDArray[np.float32], NDArray[np.float32]]
+    """The scaled features [n, width] of the training and of the validation pictures, as they are."""
 
 
 def learn(material: Material, recipe: Recipe, folder: Path, watching: Watching) -> Learned:
@@ -47,13 +52,24 @@ def learn(material: Material, recipe: Recipe, folder: Path, watching: Watching) 
     scale = probe.Scale.of(lesson.inputs[0])
     found = probe.solve(lesson, scale, watching.stage("Training the head"))
     network.set_head(scale, found.head)
-    history = found.history
-    if recipe.fine_tune.epochs:
-        history += _tune(network, material, lesson, recipe, folder, watching)
-    if precision != "float32":
-        trained, network = network, build(recipe, labels)
-        network.joined().set_weights(trained.joined().get_weights())
-    return Learned(network, history, precision)
+    if not recipe.fine_tune.epochs:
+        scaled = scale(lesson.inputs[0]), scale(lesson.validation_inputs)
+        return Learned(_in_float32(network, recipe, labels, precision), found.history, precision, scaled)
+    history = found.history + _tune(network, material, lesson, recipe, folder, watching)
+    network = _in_float32(network, recipe, labels, precision)
+    pixels, parts = material.pixels.array, material.parts
+    watching.stage("Looking at the pictures with the tuned base")
+    scaled = outputs(network.scaled(), pixels[parts.training]), outputs(network.scaled(), pixels[parts.validation])
+    return Learned(network, history, precision, scaled)
+
+
+def _in_float32(network: Network, recipe: Recipe, labels: int, precision: str) -> Network:
+    """As it is to be kept: what a machine can compute in is that machine's affair."""
+    if precision == "float32":
+        return network
+    plain = build(recipe, labels)
+    plain.joined().set_weights(network.joined().get_weights())
+    return plain
 
 
 def _precision(material: Material, recipe: Recipe, folder: Path, name: str) -> str:

@@ -40,7 +40,8 @@ def weights_of(truth: NDArray[np.int64], labels: int, *, balanced: bool) -> NDAr
 
 def judged(logits: NDArray[np.float32], truth: NDArray[np.int64]) -> tuple[NDArray[np.float32], float]:
     """The cross-entropy of each picture [n], in nats, and the accuracy of logits [n, labels]."""
-    losses = -log_softmax(logits)[np.arange(len(truth)), truth]
+    with np.errstate(invalid="ignore"):  # a network that went astray says what is no number, and that shows
+        losses = -log_softmax(logits)[np.arange(len(truth)), truth]
     return losses, float((logits.argmax(axis=1) == truth).mean())
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from watcher.errors import DataError
 from watcher.training.pixels import duplicates, read_pixels
-from watcher.training.split import Split, check_labels, split
+from watcher.training.split import Split, check_labels, check_sides, split
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,6 +57,7 @@ def prepare(examples: Sequence[Example], side: int, recipe: Recipe, folder: Path
     ]
     for note in notes:
         watching.note(note)
+    check_sides(pixels.examples, parts)
     labels = tuple(sorted({example.label for example in pixels.examples}))
     truth = np.array([labels.index(example.label) for example in pixels.examples], np.int64)
     return Material(pixels, labels, truth, parts, tuple(notes))

@@ -42,6 +42,10 @@ class Network:
         self.head.get_layer("scale").set_weights([scale.mean, scale.variance])
         self.head.get_layer("logits").set_weights([head.weights, head.biases])
 
+    def scaled(self) -> keras.Model:
+        """Pixels to features, all on one scale."""
+        return import_keras().Model(self.features.input, self.head.get_layer("scale")(self.features.output))
+
     def joined(self) -> keras.Model:
         """Pixels to logits, over the same weights."""
         return import_keras().Model(self.features.input, self.head(self.features.output), name="network")
@@ -58,13 +62,15 @@ def build(recipe: Recipe, labels: int, policy: str = "float32") -> Network:
     Raises ModelError as `bases.build` does.
 
     The mean of a block's activations tells how much of a thing there is, their maximum whether it is there at
-    all, however small. Batch normalisation stays as the base learned it (training=False), as Keras' guide to
-    transfer learning has it.
+    all, however small. While the base is frozen, its batch normalisation stays as it was learned; what fine-tuning
+    unfreezes of it learns its statistics anew.
     """
     keras = import_keras()
     layers = keras.layers
     side = side_of(recipe)
     blocks = recipe.blocks or bases.style(recipe.base).blocks
+    if recipe.weights == bases.NONE:
+        keras.utils.set_random_seed(recipe.seed)  # what is gone on with starts from the same weights
     with _policy(policy):
         base = bases.build(recipe.base, side, recipe.weights, blocks)
     pixels = keras.Input((side, side, 3), name="rgb")
@@ -101,9 +107,15 @@ def head(width: int, labels: int, dropout: float, seed: int) -> keras.Model:
 
 
 def outputs(model: keras.Model, inputs: NDArray[Any]) -> NDArray[np.float32]:
-    """A model's outputs for all inputs, a batch at a time, so that a mapped file is never read whole."""
-    parts = [
-        model.predict_on_batch(np.asarray(inputs[start : start + BATCH], np.float32))
-        for start in range(0, len(inputs), BATCH)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+    """A model's outputs for all inputs, a batch at a time, so that a mapped file is never read whole.
+
+    The last batch is filled up: for another size of it the model would be compiled anew.
+    """
+    size = min(BATCH, len(inputs))
+    found = []
+    for start in range(0, len(inputs), size):
+        batch = np.asarray(inputs[start : start + size], np.float32)
+        missing = size - len(batch)
+        filled = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
+        found.append(np.asarray(model.predict_on_batch(filled), np.float32)[: len(batch)])
+    return np.concatenate(found)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watcher.models.durable import replace_text
+from watcher.training.mapped import new_array
 from watcher.vision.decode import decode, squashed
 from watcher.vision.outcome import Failed
 
@@ -54,7 +55,7 @@ def read_pixels(examples: Sequence[Example], side: int, folder: Path, progress: 
     """
     array_path, notes_path = folder / "pixels.npy", folder / "pixels.json"
     if not notes_path.is_file():
-        array = np.lib.format.open_memmap(array_path, "w+", np.uint8, (len(examples), side, side, 3))
+        array = new_array(array_path, np.uint8, (len(examples), side, side, 3))
         notes = list(_read_all(examples, side, array, progress))
         array.flush()
         replace_text(notes_path, json.dumps(notes))

@@ -11,6 +11,7 @@ from watcher.toml_file import Section
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=1_000_000)]
+Names = Annotated[tuple[str, ...], Field(strict=False)]  # TOML has lists
 
 
 class Augment(Section):
@@ -54,7 +55,7 @@ class Teacher(Section):
     trust: Share = Field(default=0.0, description="how far its scores stand for the labels; 0: there is no teacher")
     base: str = Field(default="vgg16", description="as above")
     weights: str = Field(default="imagenet", description="as above")
-    blocks: tuple[str, ...] = Field(default=(), description="as above")
+    blocks: Names = Field(default=(), description="as above")
     views: Annotated[int, Field(ge=1, le=1000)] = Field(default=8, description="as above")
 
 
@@ -68,9 +69,7 @@ class Recipe(Section):
     input_size: Annotated[int, Field(ge=32, le=1024)] | None = Field(
         default=None, description="pixels a side; unset: what the base was made for"
     )
-    blocks: tuple[str, ...] = Field(
-        default=(), description="layers of the base to look at; unset: a good choice for it"
-    )
+    blocks: Names = Field(default=(), description="layers of the base to look at; unset: a good choice for it")
     views: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=8, description="changed views of each picture that the head learns from, the first unchanged"
     )
@@ -89,6 +88,9 @@ class Recipe(Section):
     )
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="what the base computes in: auto takes the fastest here that keeps the features"
+    )
+    looks: Literal[1, 2, 4] = Field(
+        default=1, description="the finished model averages the scores of so many mirror images, and is so much slower"
     )
     half: bool = Field(default=False, description="keep the weights in float16 on disk, half the size")
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(default=1, description="the same seed, the same model")

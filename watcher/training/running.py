@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watcher.errors import DataError, WatcherError
+from watcher.errors import DataError
 from watcher.training.examples import find_examples
 from watcher.training.material import sample
 from watcher.training.metrics import measure
+from watcher.training.network import build
 from watcher.training.report import METRICS, REPORT, write_report
-from watcher.training.training import train
+from watcher.training.split import check_labels
+from watcher.training.training import positive_of, train
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 # Folders of runs that have not ended, beside the versions of their model.
 UNFINISHED = ".training-"
+LOCK = ".training.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +51,11 @@ def run_job(
     """Trains by the job on the pictures of `source` and stores the new version with its report.
 
     With `promote=False` it goes live only if no other version is. A run that was stopped is gone on with where the
-    job and the pictures are the same. Raises DataError, ModelError, and OSError where nothing can be written.
+    job and the pictures are the same; after a success nothing of such runs is kept. Raises DataError, ModelError,
+    and OSError where nothing can be written.
     """
     examples = find_examples(source, job.data.group_by)
+    _check(examples, job)
     if job.data.pictures:
         examples = sample(examples, job.data.pictures, job.training.seed)
     with _folder(registry.root / job.model, _identity(job, examples)) as folder:
@@ -65,8 +70,18 @@ def run_job(
             half=job.training.half,
             extras=lambda card: _report(folder / "report", candidate, metrics, card, source),
         )
-        shutil.rmtree(folder)
+        for left in _unfinished(registry.root / job.model):
+            shutil.rmtree(left)
     return Trained(package, metrics)
+
+
+def _check(examples: Sequence[Example], job: Job) -> None:
+    """What cannot come to a model is refused at once, not after hours. Raises DataError, ModelError."""
+    check_labels(examples)
+    positive_of(sorted({example.label for example in examples}), job.data.positive)
+    build(job.training, 2)
+    if job.training.fine_tune.epochs and job.training.teacher.trust:
+        build(job.training.of_teacher(), 2)
 
 
 def _identity(job: Job, examples: Sequence[Example]) -> str:
@@ -83,22 +98,36 @@ def _identity(job: Job, examples: Sequence[Example]) -> str:
 def _folder(home: Path, identity: str) -> Iterator[Path]:
     """The run's own folder, held for this process alone."""
     folder = home / f"{UNFINISHED}{identity}"
-    folder.mkdir(parents=True, exist_ok=True)
-    handle = os.open(home / f"{UNFINISHED}lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
+    home.mkdir(parents=True, exist_ok=True)
+    with _alone(home):
+        folder.mkdir(exist_ok=True)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataError(f"{home.name} is being trained already, by another process: wait until it ends") from None
-        except OSError:
-            pass  # a share without locks
-        yield folder
-    except WatcherError:
-        # What the pictures or settings do not allow, a second try would not, either.
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+            yield folder
+        except DataError:
+            # What the pictures do not allow, a second try would not, either.
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+
+
+@contextlib.contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    handle = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise DataError(f"{home.name} is being trained already, by another process: wait until it ends") from None
+    except OSError:
+        pass  # a share without locks
+    try:
+        yield
     finally:
         os.close(handle)
+
+
+def _unfinished(home: Path) -> list[Path]:
+    """What stopped runs left. None of them goes on while the model is held by this process."""
+    return [path for path in home.glob(f"{UNFINISHED}*") if path.is_dir()]
 
 
 def _report(folder: Path, candidate: Candidate, metrics: Metrics, card: Card, source: Path) -> dict[str, bytes]:
@@ -110,7 +139,7 @@ def _report(folder: Path, candidate: Candidate, metrics: Metrics, card: Card, so
         "Weights": card.weights,
         "Its file's SHA-256": card.digest,
         "Input": f"{card.input_size[0]} x {card.input_size[1]} pixels, by {card.resize}",
-        "Pictures": f"{source.absolute()}, {trained_on.pictures:,} of {trained_on.groups:,} groups",
+        "Pictures": f"{source.absolute().name}, {trained_on.pictures:,} of {trained_on.groups:,} groups",
         "Their SHA-256": trained_on.data_digest,
         "Judged by": f"{metrics.pictures:,} of them, of groups that "
         + (

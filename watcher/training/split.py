@@ -46,10 +46,16 @@ def split(examples: Sequence[Example], validation: float, held_out: float, seed:
     everything = np.arange(len(examples))
     rest, judging = _part(examples, everything, held_out, seed)
     teaching, choosing = _part(examples, rest, validation / (1 - held_out), seed + 1)
-    for side, chosen in (("training", teaching), ("validation", choosing)):
-        if missing := {e.label for e in examples} - {examples[i].label for i in chosen}:
+    parts = Split(teaching, choosing, judging)
+    check_sides(examples, parts)
+    return parts
+
+
+def check_sides(examples: Sequence[Example], parts: Split) -> None:
+    """Raises DataError unless every label is in training and in validation."""
+    for side, chosen in (("training", parts.training), ("validation", parts.validation)):
+        if missing := {example.label for example in examples} - {examples[i].label for i in chosen}:
             raise DataError(_short_of(examples, min(missing), side))
-    return Split(teaching, choosing, judging)
 
 
 def check_labels(examples: Sequence[Example]) -> None:
@@ -86,7 +92,9 @@ def _part(
 
     labels = np.array([examples[i].label for i in among])
     groups = np.array([examples[i].group for i in among])
-    folds = max(2, min(round(1 / share), len(set(groups)), max(Counter(labels).values())))
+    folds = min(max(2, round(1 / share)), len(set(groups)), max(Counter(labels).values()))
+    if folds < 2:
+        return among, among[:0]
     with warnings.catch_warnings(action="ignore"):  # of labels rarer than folds, which are looked at afterwards
         found = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
         kept, taken = min(found, key=lambda fold: _faults(labels, fold[0], fold[1], share))

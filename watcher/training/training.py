@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from watcher.errors import DataError
-from watcher.models.package import TrainedOn, import_keras
+from watcher.models.package import TrainedOn
 from watcher.training import calibration, familiarity
 from watcher.training.examples import data_digest
 from watcher.training.learning import learn
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from watcher.training.examples import Example
     from watcher.training.history import Epoch
-    from watcher.training.learning import Learned
     from watcher.training.material import Material
     from watcher.training.recipe import Recipe
     from watcher.training.watching import Watching
@@ -51,16 +50,16 @@ def train(
     Raises DataError, ModelError, and OSError where the folder cannot be written.
     """
     material = prepare(examples, side_of(recipe), recipe, folder, watching)
-    import_keras().utils.set_random_seed(recipe.seed)
+    positive = positive_of(material.labels, positive)
     learned = learn(material, recipe, folder, watching)
     progress = watching.stage("Calibrating and judging")
-    model = _model(learned, material, recipe)
+    familiar = familiarity.learn(*learned.scaled, recipe.seed)
+    model = familiarity.finished(learned.network, familiar, recipe.looks)
     choosing = outputs(model, material.pixels.array[material.parts.validation])
     progress(1, 2)
     truth = material.truth[material.parts.validation]
     temperature = calibration.temperature(choosing, truth)
     threshold = calibration.review_threshold(calibrated(choosing, temperature), truth, recipe.review_accuracy)
-    positive = _positive(material.labels, positive)
     judging = material.parts.held_out
     if len(judging):
         scores = calibrated(outputs(model, material.pixels.array[judging]), temperature)
@@ -75,25 +74,15 @@ def train(
     return Candidate(model, card, _scored(material, judging, scores, positive), learned.history, material.notes)
 
 
-def _model(learned: Learned, material: Material, recipe: Recipe) -> keras.Model:
-    """The network with its knowledge of what pictures it is familiar with."""
-    network, parts = learned.network, material.parts
-    keras = import_keras()
-    scaled = keras.Model(network.features.input, network.head.get_layer("scale")(network.features.output))
-    teaching = outputs(scaled, material.pixels.array[parts.training])
-    choosing = outputs(scaled, material.pixels.array[parts.validation])
-    return familiarity.finished(network, familiarity.learn(teaching, choosing, recipe.seed))
-
-
-def _positive(labels: tuple[str, ...], wanted: str | None) -> str | None:
-    """Of two labels the one that sensitivity speaks of: the wanted one, or else the last by name."""
-    if len(labels) != 2:
-        return None
-    if wanted is None:
-        return labels[1]
-    if wanted not in labels:
+def positive_of(labels: Sequence[str], wanted: str | None) -> str | None:
+    """Of two labels the one that sensitivity speaks of: the wanted one, or else the last by name. Raises DataError."""
+    if wanted is not None and wanted not in labels:
         raise DataError(f"the positive label {wanted} is none of {', '.join(labels)}")
-    return wanted
+    if len(labels) == 2:
+        return wanted or labels[1]
+    if wanted is not None:
+        raise DataError(f"there are {len(labels)} labels, and only of two is one the positive: leave out {wanted}")
+    return None
 
 
 def _scored(
@@ -125,9 +114,17 @@ def _card(material: Material, recipe: Recipe, precision: str) -> dict[str, Any]:
             pictures=len(examples),
             groups=len({example.group for example in examples}),
             seed=recipe.seed,
-            settings=recipe.model_dump(mode="json") | {"computed_in": precision},
+            settings=_settings(recipe) | {"computed_in": precision},
         ),
     }
+
+
+def _settings(recipe: Recipe) -> dict[str, Any]:
+    """The recipe for the card, which travels: of files here it keeps the names."""
+    settings = recipe.model_dump(mode="json")
+    for part in (settings, settings["teacher"]):
+        part["weights"] = Path(part["weights"]).name
+    return settings
 
 
 def _origin(recipe: Recipe) -> str:

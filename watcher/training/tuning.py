@@ -49,7 +49,6 @@ def tuning(network: Network, augment: keras.Model, lesson: Lesson, recipe: Recip
         truth=lesson.validation_truth,
         epochs=settings.epochs,
         patience=settings.patience,
-        averaged=settings.averaging > 0,
     )
 
 

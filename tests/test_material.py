@@ -1,0 +1,106 @@
+"""The pictures as they are learned from: read once, unreadable ones and contradictions left out."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import homes
+import numpy as np
+import pytest
+import trainings
+
+from watcher.errors import DataError
+from watcher.training.examples import find_examples
+from watcher.training.material import Material, prepare, sample
+from watcher.training.recipe import Recipe
+
+
+def prepared(source: Path, watching: trainings.Watcher | None = None, **changes: float) -> Material:
+    """Its folder of work stands beside the source."""
+    folder = source.with_name("work")
+    folder.mkdir(exist_ok=True)
+    examples = find_examples(source, r"^\d+")
+    return prepare(examples, 32, Recipe(**changes), folder, watching or trainings.Watcher())
+
+
+def test_pictures_are_read_once_and_numbered(tmp_path: Path) -> None:
+    """A second call takes what the first read, even if the files are gone."""
+    source = trainings.drop(tmp_path / "set")
+    first, examples = prepared(source), find_examples(source, r"^\d+")
+    assert first.labels == ("blue", "red")
+    assert first.pixels.array.shape == (48, 32, 32, 3)
+    assert (first.pixels.array.mean(axis=(1, 2)).argmax(axis=1) == np.where(first.truth == 0, 2, 0)).all()
+    shutil.rmtree(source)
+    again = prepare(examples, 32, Recipe(), tmp_path / "work", trainings.Watcher())
+    assert np.array_equal(first.pixels.array, again.pixels.array)
+    assert first.pixels.contents == again.pixels.contents
+
+
+def test_unreadable_pictures_are_listed_and_left_out(tmp_path: Path) -> None:
+    """Twenty of them by name, with the reason; the others keep their places."""
+    source = trainings.drop(tmp_path / "set")
+    for number in range(25):
+        homes.drop(source, f"blue/{number}-broken.png", b"just text")
+    (source / "red/3-gone.png").symlink_to("nowhere")
+    watching = trainings.Watcher()
+    material = prepared(source, watching)
+    assert len(material.pixels.array) == len(material.pixels.examples) == len(material.truth) == 48
+    assert len(material.pixels.unreadable) == 26
+    assert watching.notes == list(material.notes)
+    assert len(material.notes) == 21
+    assert "left out, it is text" in material.notes[0] and "broken.png" in material.notes[0]
+    assert material.notes[-1] == "and 6 more were left out"
+    reasons = {missed.reason for missed in material.pixels.unreadable}
+    assert "it cannot be read: No such file or directory" in reasons
+
+
+def test_nothing_readable_is_refused(tmp_path: Path) -> None:
+    """And so is what leaves one label alone."""
+    for label in ("a", "b"):
+        for number in range(3):
+            homes.drop(tmp_path / "set", f"{label}/{number}.png", b"just text")
+    with pytest.raises(DataError, match="none of the 6 pictures can be read; the first: left out, it is text"):
+        prepared(tmp_path / "set")
+    shutil.rmtree(tmp_path / "work")
+    for number in range(3):
+        homes.drop(tmp_path / "set", f"a/{number}.png", homes.picture("red", number))
+    with pytest.raises(DataError, match="all 3 pictures have the label a"):
+        prepared(tmp_path / "set")
+
+
+def test_a_picture_on_two_sides_stays_on_one(tmp_path: Path) -> None:
+    """And that is told; within one group a copy does no harm."""
+    source = trainings.drop(tmp_path / "set", groups=8)
+    for group in range(8):  # the same picture in every group
+        homes.drop(source, f"red/{group}-copy.png", homes.picture("red", 1000))
+    material = prepared(source)
+    copies = {i for i, e in enumerate(material.pixels.examples) if "copy" in e.path.name}
+    assert [bool(copies & set(part.tolist())) for part in material.parts.all] == [False, False, True]
+    assert "kept on one side only" in material.notes[0]
+    assert len(material.truth) == 56
+
+
+def test_a_picture_under_two_labels_teaches_nothing(tmp_path: Path) -> None:
+    """It is on no side, and where nothing is left of a label, that is said."""
+    source = trainings.drop(tmp_path / "set")
+    for label in ("blue", "red"):
+        homes.drop(source, f"{label}/0-both.png", homes.picture("green", 1000))
+    material = prepared(source)
+    used = {material.pixels.examples[i].path.name for part in material.parts.all for i in part}
+    assert "0-both.png" not in used
+    assert len(used) == 24  # names are the same under both labels
+    assert "the same picture under different labels" in material.notes[0]
+    (source / "green").symlink_to(source / "red")
+    shutil.rmtree(tmp_path / "work")
+    with pytest.raises(DataError, match=r"the label green has .* too few for training"):
+        prepared(source)
+
+
+def test_a_sample_keeps_the_shares_of_labels(tmp_path: Path) -> None:
+    """The same seed chooses the same; a rare label keeps two."""
+    examples = trainings.examples({"a": [str(i) for i in range(80)], "b": [str(i) for i in range(20)], "c": ["1", "2"]})
+    chosen = sample(examples, 50, 1)
+    assert [sum(e.label == label for e in chosen) for label in "abc"] == [39, 10, 2]
+    assert chosen == sample(examples, 50, 1) != sample(examples, 50, 2)
+    assert sample(examples, 1000, 1) == tuple(examples)
