@@ -9,7 +9,7 @@ from sklearn import metrics as sk
 
 from watcher.training import metrics as module
 from watcher.training.bootstrap import draws
-from watcher.training.metrics import Measure, measure
+from watcher.training.metrics import Measure, measure, wilson
 from watcher.training.scored import Scored
 
 
@@ -53,16 +53,35 @@ def test_whole_groups_are_drawn() -> None:
 
 
 def test_groups_that_differ_make_it_unsure() -> None:
-    """The same pictures right and wrong: sorted by group the interval is wide, mixed in all groups narrow."""
+    """The same pictures right and wrong: sorted by group the interval is wide, mixed alike in all it is Wilson's."""
     truth, right = [0, 1] * 200, [True] * 300 + [False] * 100
     score = [0.9 if (t == 1) == r else 0.1 for t, r in zip(truth, right, strict=True)]
     apart = measure(of_two(truth, score, [place // 20 for place in range(400)]))
     mixed = measure(of_two(truth, score, [place % 20 for place in range(400)]))
     assert apart.accuracy.value == mixed.accuracy.value == 0.75
     assert width(apart.accuracy) > 0.3
-    assert width(mixed.accuracy) < 0.02
+    assert mixed.accuracy == wilson(300, 400)
     alone = measure(of_two(truth, score))
     assert 0.05 < width(alone.accuracy) < 0.12  # 1.96 standard errors of 400 pictures either way: 0.085
+
+
+def test_no_mistake_does_not_make_certain() -> None:
+    """Every draw is as perfect: then the number of pictures tells how far a figure can be trusted."""
+    truth = [1] * 10 + [0] * 40
+    found = measure(of_two(truth, np.linspace(0.99, 0.01, 50) ** 2, [place % 20 for place in range(50)]))
+    assert found.mistakes > 0  # of those that are called 0 by a score below a half: the ranking alone is perfect
+    assert (found.roc_auc, found.average_precision) == (wilson(10, 10), wilson(10, 10))
+    perfect = measure(of_two(truth, [0.9] * 10 + [0.2] * 40, [place % 20 for place in range(50)]))
+    assert (perfect.accuracy, perfect.sensitivity, perfect.specificity) == (
+        wilson(50, 50),
+        wilson(10, 10),
+        wilson(40, 40),
+    )
+    assert perfect.balanced_accuracy.low == pytest.approx(wilson(32, 32).low)  # 4 / (1/10 + 1/40)
+    assert [cell.share for cell in perfect.confusion] == [wilson(40, 40), wilson(10, 10)]
+    assert all(one.precision.low < 1 for one in perfect.each_label)  # type: ignore[operator]
+    sure = measure(of_two(truth, [1.0] * 10 + [0.0] * 40, [place % 20 for place in range(50)])).calibration_error
+    assert (sure.value, sure.high) == (0, wilson(0, 50).high)
 
 
 def test_one_group_has_no_interval() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -15,6 +16,7 @@ from scores import drawn, of_two, scored
 from watcher.training.history import Epoch
 from watcher.training.metrics import Metrics, measure
 from watcher.training.mistakes import least_certain, worst
+from watcher.training.plots import lowest, training
 from watcher.training.report import is_report, write_report
 from watcher.training.scored import Scored
 from watcher.training.wording import hundred, number
@@ -170,6 +172,22 @@ def test_few_or_single_groups_are_warned_of(tmp_path: Path) -> None:
     assert "only 4 groups" in few.text
     assert "a group of its own" in own.text and "Each group" not in own.text
     assert not [name for name, value in many.attributes if value == "caution"]
+
+
+def test_training_curves_say_what_they_show(tmp_path: Path) -> None:
+    """The head's points are penalties and not passes; validation pictures are chosen by, and so not held out."""
+    head, tuned = HISTORY[:3], HISTORY
+    only, _ = written(tmp_path / "1", drawn(20, 2, 3), history=head)
+    both, _ = written(tmp_path / "2", drawn(20, 2, 3), history=tuned)
+    assert only.text.count("penalty, strong to weak") == 2 and "then pass" not in only.text
+    assert "The head that was kept has the strongest penalty" in only.text
+    assert "penalty, strong to weak, then pass" in both.text
+    assert "the model as it was then is the one that was kept" in both.text
+    for page in (only, both):
+        assert "accuracy, validation" in page.text and "held out" not in page.text
+    assert (lowest(head), lowest(tuned), lowest([])) == (2, 3, None)
+    astray = [Epoch("head", number, 1.0, 1.0, math.inf, 0.5) for number in (1, 2)]
+    assert lowest(astray) is None and "<svg" in training(astray)
 
 
 def test_one_label_has_no_curves_but_a_report(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ def test_a_list_has_paths_relative_to_itself(tmp_path: Path) -> None:
         (b"path,label\n,cat\n", "line 2: a path and a label are needed"),
         (b"path,label\n\0.png,cat\n", "line 2: a path and a label are needed"),
         (b"path,label\n", "no pictures"),
+        (b"path,label\n1.png,cat\n2.png,../x/b\n", "the label '../x/b' cannot be a folder's name"),
         (b"\x89PNG\r\n\x1a\n\xff", "cannot be read as a list of pictures"),
         (b"path,label\n" + b"x" * 200_000, "cannot be read as a list of pictures"),
     ],

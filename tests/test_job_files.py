@@ -12,7 +12,7 @@ from watcher.errors import SettingsError, UsageError
 from watcher.training.job import Job, read_job
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "jobs").glob("*.toml"))
-OPTIONS = ("model", "base", "weights", "teacher_weights", "group_by", "positive", "pictures", "seed")
+OPTIONS = ("model", "base", "weights", "teacher_weights", "group_by", "positive", "pictures", "held_out", "seed")
 
 
 def asked(file: Path | None = None, source: Path | None = Path(), **options: Any) -> tuple[Job, Path]:
@@ -81,11 +81,11 @@ def test_options_change_what_the_file_says(tmp_path: Path) -> None:
     ("given", "said"),
     [
         ({}, "say what the model is to be called with --model NAME"),
-        ({"model": "a/b"}, "model: "),
+        ({"model": "a/b"}, "--model should be a name of at most 64"),
         ({"model": "a", "source": None}, "say where the labelled pictures are"),
         ({"model": "a", "pictures": "many"}, "--pictures is a number or `all`, not 'many'"),
         ({"model": "a", "pictures": "-3"}, "--pictures is a number or `all`, not '-3'"),
-        ({"model": "a", "pictures": "0"}, "data.pictures: .* greater than or equal to 1, not 0"),
+        ({"model": "a", "pictures": "0"}, "--pictures should be greater than or equal to 1, not '0'"),
         ({"model": "a", "pictures": "9" * 5000}, "--pictures is a number or `all`"),
     ],
 )
@@ -94,3 +94,19 @@ def test_what_makes_no_sense_is_wrong_usage(given: dict[str, Any], said: str) ->
     with pytest.raises(UsageError, match=said) as refused:
         asked(**given)
     assert "\n" not in str(refused.value)
+
+
+def test_nothing_left_to_learn_from_is_a_fault_with_its_line(tmp_path: Path) -> None:
+    """Two shares that are right each by itself can be wrong together."""
+    path = tmp_path / "job.toml"
+    path.write_text('model = "m"\n\n[training]\nvalidation = 0.5\nheld_out = 0.5\n', "utf-8")
+    with pytest.raises(SettingsError, match=r"job\.toml:3: training: validation and held_out together leave nothing"):
+        read_job(path)
+
+
+def test_a_models_name_in_a_job_is_told_in_words(tmp_path: Path) -> None:
+    """A person need not read a regular expression."""
+    path = tmp_path / "job.toml"
+    path.write_text('model = "My Model"\n', "utf-8")
+    with pytest.raises(SettingsError, match=r"job\.toml:1: model: should be a model's name"):
+        read_job(path)

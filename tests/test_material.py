@@ -11,9 +11,15 @@ import pytest
 import trainings
 
 from watcher.errors import DataError
+from watcher.training import pixels
 from watcher.training.examples import find_examples
 from watcher.training.material import Material, prepare, sample
+from watcher.training.pixels import read_pixels
 from watcher.training.recipe import Recipe
+
+
+def nothing(done: int, total: int) -> None:
+    """Nobody looks on."""
 
 
 def prepared(source: Path, watching: trainings.Watcher | None = None, **changes: float) -> Material:
@@ -53,6 +59,44 @@ def test_unreadable_pictures_are_listed_and_left_out(tmp_path: Path) -> None:
     assert material.notes[-1] == "and 6 more were left out"
     reasons = {missed.reason for missed in material.pixels.unreadable}
     assert "it cannot be read: No such file or directory" in reasons
+
+
+def test_readable_pictures_stand_close_and_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over chunks with unreadable ones at every place; none of the file is copied into memory."""
+    monkeypatch.setattr(pixels, "_CHUNK", 5)
+    source = trainings.drop(tmp_path / "set", groups=4)
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "work").mkdir()
+    whole = read_pixels(find_examples(source), 32, tmp_path / "whole", nothing)
+    for name in ("blue/0-0a", "blue/0-0b", "blue/1-2a", "red/3-2a"):
+        homes.drop(source, f"{name}.png", b"just text")
+    found = read_pixels(find_examples(source), 32, tmp_path / "work", nothing)
+    assert found.examples == whole.examples and found.contents == whole.contents and len(found.unreadable) == 4
+    assert np.array_equal(found.array, whole.array)
+    assert isinstance(found.array, np.memmap) and Path(found.array.filename) == tmp_path / "work/pixels.npy"
+
+
+def test_reading_goes_on_where_it_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To some chunks, and comes to the same."""
+    monkeypatch.setattr(pixels, "_CHUNK", 4)
+    source = trainings.drop(tmp_path / "set", groups=6)
+    homes.drop(source, "blue/0-0a.png", b"just text")
+    examples = find_examples(source)
+
+    def stop(done: int, total: int) -> None:
+        if done == 28:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        read_pixels(examples, 32, tmp_path, stop)
+    for example in examples[:16]:
+        example.path.unlink()
+    told: list[tuple[int, int]] = []
+    found = read_pixels(examples, 32, tmp_path, lambda *done: told.append(done))
+    assert told == [(20, 37), (24, 37), (28, 37), (32, 37), (36, 37), (37, 37)]
+    assert len(found.examples) == len(set(found.contents)) == len(found.array) == 36
+    colours = found.array.mean(axis=(1, 2)).argmax(axis=1)
+    assert colours.tolist() == [{"blue": 2, "red": 0}[example.label] for example in found.examples]
 
 
 def test_nothing_readable_is_refused(tmp_path: Path) -> None:
@@ -95,6 +139,18 @@ def test_a_picture_under_two_labels_teaches_nothing(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "work")
     with pytest.raises(DataError, match=r"the label green has .* too few for training"):
         prepared(source)
+
+
+def test_copies_are_told_of_twenty_times(tmp_path: Path) -> None:
+    """In names that can be printed, whatever they are on the disk."""
+    source = trainings.drop(tmp_path / "set")
+    for number in range(25):
+        for label in ("blue", "red"):
+            homes.drop(source, f"{label}/0-\nboth{number}.png", homes.picture("green", 1000 + number))
+    material = prepared(source)
+    assert len(material.notes) == 21
+    assert "0-%0Aboth" in material.notes[0]
+    assert material.notes[-1] == "and 5 more are there twice"
 
 
 def test_a_sample_keeps_the_shares_of_labels(tmp_path: Path) -> None:

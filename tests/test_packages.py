@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from test_registry import ABOUT, NOW, Bytes, install
 
 from watcher.errors import ModelError
+from watcher.models import imagenet
 from watcher.models import package as packages
 from watcher.models.halved import halve
 from watcher.models.package import CARD, MODEL, TrainedOn, import_keras, load, read
@@ -54,6 +57,24 @@ def test_a_positive_label_is_one_of_the_labels(registry: Registry) -> None:
     with pytest.raises(ModelError, match="positive_label is 'maybe', which is none of the labels"):
         registry.install("m", Bytes(b""), {**ABOUT, "positive_label": "maybe"}, NOW)
     assert registry.versions("m") == []
+
+
+@pytest.mark.parametrize("label", ["../x/b", "a/b", ".a", " ", "a\nb", "a\u202eb", "x" * 201])
+def test_labels_name_folders_whatever_way_a_model_comes(registry: Registry, tmp_path: Path, label: str) -> None:
+    """Stored anew, copied or read from a card that somebody wrote."""
+    with pytest.raises(ModelError, match="cannot be a folder's name"):
+        registry.install("m", Bytes(b""), {**ABOUT, "labels": ("yes", label)}, NOW)
+    package = registry.install("m", Bytes(b""), dict(ABOUT), NOW)
+    card = json.loads((package.folder / CARD).read_text())
+    (package.folder / CARD).write_text(json.dumps(card | {"labels": ["yes", label]}))
+    with pytest.raises(ModelError, match=r"model.json: not a model's card: labels: the label"):
+        registry.current("m")
+
+
+def test_labels_of_any_script_and_imagenets_are_well(registry: Registry) -> None:
+    """Joiners, which Indic scripts and emoji need, too."""
+    labels = (*imagenet.labels(), "क्\u200dष", "日本語", "2,5 µm", "a\u00a0b", "x" * 200)
+    assert registry.install("m", Bytes(b""), {**ABOUT, "labels": labels}, NOW).card.labels == labels
 
 
 def test_further_files_are_made_from_the_finished_card(registry: Registry) -> None:
@@ -121,6 +142,18 @@ def test_a_package_is_copied_without_keras(tiny_package: packages.Package, tmp_p
     assert subprocess.run(command, check=True, capture_output=True, text=True).stdout == "m/1\n"
 
 
+def test_a_gpu_is_shared() -> None:
+    """Whatever first uses Keras: no program takes all of its memory, unless a person has set it so."""
+    script = (
+        "import os; from watcher.models.package import import_keras; import_keras()\n"
+        "print(os.environ['TF_FORCE_GPU_ALLOW_GROWTH'], os.environ['XLA_PYTHON_CLIENT_PREALLOCATE'])"
+    )
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TF_", "XLA_"))}
+    chosen = kept | {"XLA_PYTHON_CLIENT_PREALLOCATE": "true"}
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, env=chosen)
+    assert done.stdout == "true true\n"
+
+
 def trained() -> keras.Model:
     """Convolutions, a batch normalisation of tiny variances, a kernel that float16 cannot hold."""
     keras = import_keras()
@@ -167,3 +200,18 @@ def test_halving_halves(tmp_path: Path) -> None:
     halve(tmp_path / MODEL)
     assert 0.3 * before < (tmp_path / MODEL).stat().st_size < 0.6 * before
     assert {path.name for path in tmp_path.iterdir()} == {MODEL}
+
+
+def test_tensorflow_does_not_tell_a_person_of_retracing(caplog: pytest.LogCaptureFixture) -> None:
+    """Networks that are used one after the other, as a training and the menu do, are each compiled once; other warnings stay."""
+    keras = import_keras()
+    logger = logging.getLogger("tensorflow")
+    logger.addHandler(caplog.handler)
+    try:
+        for _ in range(8):
+            pixels = keras.Input((2,))
+            keras.Model(pixels, keras.layers.Dense(1)(pixels)).predict(np.zeros((1, 2)), verbose=0)
+        logger.warning("the disk is full")
+    finally:
+        logger.removeHandler(caplog.handler)
+    assert {record.getMessage() for record in caplog.records} == {"the disk is full"}

@@ -11,7 +11,7 @@ import trainings
 from watcher.training import probe
 from watcher.training.lesson import judged, log_softmax, targets_of, weights_of
 from watcher.training.probe import Head, Scale, minimise, rows, solve
-from watcher.training.teacher import FOLDS, softened
+from watcher.training.teacher import softened, too_few
 
 
 def nothing(done: int, total: int) -> None:
@@ -66,6 +66,19 @@ def test_every_view_is_a_row_and_memory_is_bounded(monkeypatch: pytest.MonkeyPat
     assert len(rows(lesson, scale)[0]) == 20
     monkeypatch.setattr(probe, "MEMORY", 1)
     assert len(rows(lesson, scale)[0]) == 10
+    monkeypatch.setattr(probe, "MEMORY", 10 * 6 * 4 * 2)
+    assert [probe.views_that_fit(views, 10, 6) for views in (1, 2, 4)] == [1, 2, 2]
+    assert probe.views_that_fit(4, 1000, 1000) == 1
+
+
+def test_rows_can_be_those_of_some_pictures() -> None:
+    """In every view, on the same scale."""
+    lesson = trainings.lesson(count=10, views=2)
+    scale, chosen = Scale.of(lesson.inputs[0]), np.array([1, 7, 8])
+    scaled, targets, weights = rows(lesson, scale, chosen)
+    everything = rows(lesson, scale)[0]
+    assert np.array_equal(scaled, everything[[1, 7, 8, 11, 17, 18]])
+    assert np.array_equal(targets, np.tile(lesson.targets[chosen], (2, 1))) and len(weights) == 6
 
 
 def test_a_feature_that_never_changes_does_no_harm() -> None:
@@ -103,7 +116,18 @@ def test_wrong_labels_are_doubted_by_other_groups() -> None:
     assert np.allclose(soft.sum(axis=1), 1, atol=1e-5)
     assert believed[wrong].mean() > 0.5 and believed[~wrong].mean() > 0.8
     assert (believed[wrong] <= 0.8 + 1e-6).all()
-    assert softened(lesson, groups[: FOLDS - 1] * 75, 0.8, 1, nothing) is lesson.targets
+    told: list[tuple[int, int]] = []
+    of_two = softened(lesson, [f"g{i % 2}" for i in range(300)], 0.8, 1, lambda *done: told.append(done))
+    assert of_two[np.arange(300), truth][wrong].mean() > 0.5
+    assert told[-1] == (4, 4)
+
+
+def test_a_single_group_cannot_be_doubted() -> None:
+    """Which can be known, and said, before its features are computed."""
+    lesson = trainings.lesson(count=30)
+    assert softened(lesson, ["slide"] * 30, 0.8, 1, nothing) is lesson.targets
+    assert "add pictures of other groups" in (too_few(["slide"] * 30) or "")
+    assert too_few(["slide", "other"]) is None
 
 
 def test_rare_labels_weigh_as_much_as_frequent_ones() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from watcher import __version__
 from watcher.errors import ModelError, ModelMissing
 from watcher.models.history import HISTORY
 from watcher.models.package import CARD, MODEL, digest_of, load
@@ -80,7 +81,8 @@ def test_a_package_holds_what_was_said_of_it(registry: Registry) -> None:
     assert card.labels == ("no", "yes")
     assert (card.name, card.version, card.created_at) == ("m", 1, NOW)
     assert card.digest == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert {"keras", "backend", "tensorflow"} <= card.libraries.keys()
+    assert {"keras", "backend", "tensorflow", "numpy", "scipy", "scikit-learn", "pillow"} <= card.libraries.keys()
+    assert card.libraries["watcher"] == __version__
     assert registry.current("m").card == card
     assert {path.name for path in (registry.root / "m" / "1").iterdir()} == {MODEL, CARD}
 

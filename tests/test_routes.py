@@ -47,7 +47,8 @@ def test_every_model_of_the_settings_that_cannot_be_used_is_an_obstacle(tiny_hom
     """Each says what to do about it; those that are here say nothing."""
     routes = Routes(Models(default="tiny", routes={"a": "cells", "b": "xception"}), Registry(tiny_home_models))
     assert routes.obstacles() == {
-        "cells": "there is no model cells: bring one with `watcher models import cells PATH`",
+        "cells": "there is no model cells: bring one with `watcher models import cells PATH`, or train it with "
+        "`watcher train FOLDER --model cells`",
         "xception": "the model xception is not here yet: run `watcher models fetch xception`; without internet, "
         "`watcher models import xception xception_weights_tf_dim_ordering_tf_kernels.h5`",
     }

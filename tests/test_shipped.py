@@ -93,7 +93,10 @@ def test_where_it_is_not_shipped_it_is_a_model_like_any(
 ) -> None:
     """To be imported, and not to be fetched."""
     (shipped / CARD).unlink()
-    assert missing("malaria") == "there is no model malaria: bring one with `watcher models import malaria PATH`"
+    assert missing("malaria") == (
+        "there is no model malaria: bring one with `watcher models import malaria PATH`, or train it with "
+        "`watcher train FOLDER --model malaria`"
+    )
     done = fetch(home)
     assert done.exit_code == 1
     assert "malaria is none of the models that can be fetched (efficientnet-lite0, xception)" in done.stderr

@@ -61,7 +61,7 @@ def test_a_model_is_trained_and_goes_live(home: Home, job: Path, tmp_path: Path)
     assert "it is text" in first.stderr and "0-broken.png" in first.stderr
     assert "0-broken.png" in report.read_text() and "just text" not in report.read_text()
     told = first.stderr.splitlines()
-    assert told[0] == "Reading the pictures …" and told[-1].startswith("Calibrating and judging: 2 of 2")
+    assert told[0] == "Reading the pictures …" and told[-1].startswith("Judging: ")
     metrics = json.loads((home.models / "tones/1/metrics.json").read_text())
     assert metrics["accuracy"]["value"] > 0.5
     card = Registry(home.models).current("tones").card
@@ -90,7 +90,7 @@ def test_two_hundred_labels_are_trained(home: Home, job: Path, tmp_path: Path) -
     ("files", "args", "code", "said"),
     [
         (["a/1", "a/2", "a/3"], [], 1, "all 3 pictures have the label a: a model needs two labels or more"),
-        (["a/1", "a/2", "b/3"], [], 1, "the label b has 1 pictures of 1 group, too few"),
+        (["a/1", "a/2", "b/3"], [], 1, "the label b has 1 picture of 1 group, too few"),
         (
             ["a/1", "a/2", "a/3", "b/1", "b/2", "b/3"],
             ["--positive", "ill"],
@@ -103,6 +103,10 @@ def test_two_hundred_labels_are_trained(home: Home, job: Path, tmp_path: Path) -
         (["a/1", "b/1"], ["--group-by", "("], 1, "is no regular expression"),
         (["a/1", "b/1"], ["--group-by", "x"], 1, "finds no group in this name: mend --group-by"),
         (["a.png", "b.png"], [], 1, "no pictures: put them into one sub-folder for each label"),
+        (["a/1", "b/1"], ["--model", "kA"], 2, "--model should be a name of at most 64 lower-case letters"),
+        (["a/1", "b/1"], ["--held-out", "nan"], 2, "--held-out should be"),
+        (["a/1", "b/1"], ["--pictures", "0"], 2, "--pictures should be greater than or equal to 1, not '0'"),
+        (["a/1", "b/1"], ["--pictures", "few"], 2, "--pictures is a number or `all`, not 'few'"),
         (["a/1", "b/1", "watcher.toml"], [], 2, "is a home, whose inbox and outbox are no labels"),
     ],
 )
@@ -118,6 +122,18 @@ def test_what_cannot_be_trained_is_refused_at_once(
     assert not (home.models / "tones").exists()
 
 
+def test_a_name_and_pictures_are_asked_for(home: Home, job: Path, tmp_path: Path) -> None:
+    """A job may name both, its pictures relative to itself."""
+    homes.drop(tmp_path / "set", "a/1.png", homes.picture("red"))
+    nameless = train(home, tmp_path / "set")
+    assert (nameless.exit_code, nameless.stderr.count("--model NAME")) == (2, 1)
+    lost = train(home, "--job", job)
+    assert (lost.exit_code, lost.stderr.count("say where the labelled pictures are")) == (2, 1)
+    job.write_text(JOB.replace("[data]", '[data]\nsource = "set"'))
+    told = train(home, "--job", job, "--teacher-weights", "imagenet", "--base", "vgg16", "--model", "other")
+    assert (told.exit_code, told.stderr.count("all 1 pictures have the label a")) == (1, 1)
+
+
 def test_too_few_pictures_are_refused(home: Home, job: Path, tmp_path: Path) -> None:
     """Once they are read; and two of each label are enough where nothing is held out."""
     for number in range(4):
@@ -126,10 +142,12 @@ def test_too_few_pictures_are_refused(home: Home, job: Path, tmp_path: Path) -> 
         )
     done = train(home, tmp_path / "set", "--job", job)
     assert done.exit_code == 1
-    assert "has 2 pictures of 2 groups, too few for validation" in done.stderr.splitlines()[-1]
-    job.write_text(f"{JOB}held_out = 0.0\n")
-    done = train(home, tmp_path / "set", "--job", job)
+    told = done.stderr.splitlines()[-1]
+    assert "has 2 pictures of 2 groups, too few for validation" in told and "hold none out (--held-out 0)" in told
+    done = train(home, tmp_path / "set", "--job", job, "--held-out", "0")
     assert done.exit_code == 0, done.output
+    assert "No pictures were held out" in done.stdout
+    assert "There are only 2 groups." in done.stdout
 
 
 def test_what_is_seen_only_in_the_pictures_is_refused_too(home: Home, job: Path, tmp_path: Path) -> None:
@@ -188,3 +206,17 @@ def test_a_full_disk_is_one_clear_line_and_no_end(home: Home, job: Path, tmp_pat
     assert "Reading the pictures: " not in done.stderr  # they had been read
     shutil.rmtree(home.models / "tones")
     assert os.listdir(small_disk) == []
+
+
+def test_a_model_that_learned_nothing_is_said_to_be_no_use(home: Home, job: Path, tmp_path: Path) -> None:
+    """Where labels mean nothing; and that nobody can tell what is live, for its file is damaged, undoes no training."""
+    for number in range(48):
+        homes.drop(tmp_path / "set", f"{'ab'[number % 3 == 0]}/{number}-x.png", homes.picture("red", number))
+    homes.drop(home.models, "tones/current", b"??")
+    done = train(home, tmp_path / "set", "--job", job, "--held-out", "0.3")
+    assert done.exit_code == 0, done.output
+    first, *_ = lines = done.stdout.splitlines()
+    assert first == "tones/1 is trained."
+    assert sum("no better than always saying a, which would be right for" in line for line in lines) == 1
+    assert "should hold a version's number" in lines[-1]
+    assert lines[-1].endswith("`watcher models promote tones 1` makes this one live.")

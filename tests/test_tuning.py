@@ -51,7 +51,7 @@ def plan(**changes: Any) -> tuple[Network, Fit]:
     settings = {"epochs": 3, "batch_size": 6, "learning_rate": 1e-2, "averaging": 0.5} | changes
     recipe = Recipe(fine_tune=FineTune(**settings))
     network = small()
-    return network, tuning(network, augmenter(recipe.augment, SIDE, 1), LESSON, recipe)
+    return network, tuning(network, augmenter(recipe.augment, SIDE, 1), LESSON, recipe, "float32")
 
 
 def nothing(done: int, total: int) -> None:
@@ -236,7 +236,7 @@ def test_a_last_part_of_a_batch_is_left_for_other_epochs() -> None:
     assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
     assert not np.array_equal(first[0], second[0])
     few = replace(LESSON, inputs=PIXELS[:3], targets=LESSON.targets[:3])
-    assert tuning(small(), augmenter(Augment(), SIDE, 1), few, Recipe()).steps == 1
+    assert tuning(small(), augmenter(Augment(), SIDE, 1), few, Recipe(), "float32").steps == 1
 
 
 def test_what_is_validated_is_what_is_kept(tmp_path: Path) -> None:

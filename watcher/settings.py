@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # A model's name is a folder's name on every file system, so it is kept to what all of them allow.
 ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+A_MODELS_NAME = "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
 RouteName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,254}$")]
 FolderName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
 
@@ -156,7 +157,7 @@ def _expected(fault: ErrorDetails) -> str | None:
     if fault["loc"][-1] == "[key]":
         return "a folder's name: without slashes, not empty, and no dot at its beginning"
     if fault["loc"][0] == "models":
-        return "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
+        return A_MODELS_NAME
     return "a folder's name"
 
 

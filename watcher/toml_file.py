@@ -95,6 +95,8 @@ def _sentence(fault: ErrorDetails, kind: type[Section], expected: Expected) -> s
         close = difflib.get_close_matches(location[-1], _keys_beside(kind, location), n=1)
         hint = f"; did you mean `{close[0]}`?" if close else ""
         return f"{name}: there is no such setting{hint}"
+    if fault["type"] == "value_error":  # said by a check of ours, in whole sentences
+        return f"{name}: {fault['msg'].removeprefix('Value error, ')}"
     wanted = expected(fault) or _expected(fault)
     if fault["loc"] in SECRET:
         return f"{name}: should be {wanted}"

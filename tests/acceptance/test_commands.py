@@ -131,7 +131,8 @@ def test_once_with_a_missing_model_does_the_rest_and_says_what_waits(tmp_path: P
     done = homes.watcher("run", "--once", home=home.root)
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == (
-        "watcher: 1 picture still waiting: there is no model smears: bring one with `watcher models import smears PATH`"
+        "watcher: 1 picture still waiting: there is no model smears: bring one with `watcher models import smears PATH`, "
+        "or train it with `watcher train FOLDER --model smears`"
     )
     assert [row["path"] for row in homes.watcher_json("results", home=home.root)] == ["a.png"]
 

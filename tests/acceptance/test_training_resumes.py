@@ -41,6 +41,8 @@ KILLS = [
     ("os.rename", "base-training.json", 2),
     ("os.rename", "tuning.json", 2),
     ("os.rename", "/tones/1", 1),
+    ("os.rename", ".current.tmp", 1),
+    ("os.remove", "tuning.json", 1),
 ]
 # Keras is imported once, and each training run by a child that has a process of its own. It tells the batches
 # of features that it computes.
@@ -85,7 +87,10 @@ def home(folder: Path) -> Home:
 
 
 def test_killed_at_any_point_it_comes_to_the_same_model(tmp_path: Path, source: Path) -> None:
-    """While reading, while looking, between the writes of a checkpoint, at the very end; nothing is computed twice."""
+    """While reading, while looking, between the writes of a checkpoint, when the version is stored already.
+
+    Nothing is computed twice, and there is one version.
+    """
     whole, stopped = home(tmp_path / "whole"), home(tmp_path / "stopped")
     (tmp_path / "job.toml").write_text(JOB)
     command = [sys.executable, "-c", DRIVER, whole.root, stopped.root, source, tmp_path / "job.toml", json.dumps(KILLS)]
@@ -107,7 +112,7 @@ def test_killed_at_any_point_it_comes_to_the_same_model(tmp_path: Path, source: 
 
 
 def test_ctrl_c_says_how_to_go_on_and_other_settings_start_anew(tmp_path: Path, source: Path) -> None:
-    """Exit code 130; what was stopped is kept until a training of the model ends well."""
+    """Exit code 130; what was stopped is kept, and later trainings of the model tell of it."""
     place = home(tmp_path / "home")
     (tmp_path / "job.toml").write_text(JOB.replace("epochs = 2", "epochs = 10_000"))
     command = [sys.executable, "-m", "watcher", "--home", place.root, "train", source, "--job", tmp_path / "job.toml"]
@@ -122,9 +127,12 @@ def test_ctrl_c_says_how_to_go_on_and_other_settings_start_anew(tmp_path: Path, 
     assert err.endswith("watcher: stopped; the same command goes on from here\n")
     assert "Traceback" not in err and "Warning" not in err and "WARNING" not in err
     assert not Registry(place.models).has("tones")
-    trained = trainings.train(place.models, source, trainings.job(views=1))
+    (stopped,) = (place.models / "tones").glob(".training-*")
+    watching = trainings.Watcher()
+    trained = trainings.train(place.models, source, trainings.job(views=1), watching)
     assert trained.package.card.version == 1
-    assert not [path for path in (place.models / "tones").glob(".training-*") if path.is_dir()]
+    assert list((place.models / "tones").glob(".training-*")) == [stopped]
+    assert str(stopped) in watching.notes[0]
 
 
 def test_ctrl_c_in_the_menu_leads_back_to_it(tmp_path: Path, source: Path) -> None:

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from watcher.cli.options import the_home
-from watcher.errors import DataError, UsageError
+from watcher.errors import DataError, ModelError, UsageError
 from watcher.home import exists
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+    from watcher.models.package import Package
+    from watcher.models.registry import Registry
     from watcher.training.job import Job
     from watcher.training.running import Trained
 
 STOPPED = 130  # as shells have it for Ctrl-C
+# Which options are settings of which table of a job, by the same name.
+TABLES = {"data": ("group_by", "positive"), "training": ("base", "weights", "held_out", "seed")}
 
 
 @click.command()
@@ -36,6 +42,12 @@ STOPPED = 130  # as shells have it for Ctrl-C
 )
 @click.option("--positive", metavar="LABEL", help="Of two labels the one that sensitivity speaks of.")
 @click.option("--pictures", metavar="N|all", help="Learn from so many of them, chosen by chance.")
+@click.option(
+    "--held-out",
+    type=click.FloatRange(0, 0.5),
+    metavar="SHARE",
+    help="How many of the pictures only judge, such as 0.15; 0: none, where there are too few.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), help="The same seed gives the same model.")
 @click.option("--promote/--no-promote", default=False, help="Make it live; else it is only if it is the first version.")
 @click.pass_context
@@ -65,7 +77,7 @@ def train(ctx: click.Context, /, source: Path | None, file: Path | None, promote
         where = f"{fault.filename}: " if fault.filename else ""
         message = f"{where}{fault.strerror or fault}; when that is mended, the same command goes on from here"
         raise DataError(message) from fault
-    _print(trained, live=Registry(home.models).current(job.model).card.version)
+    _print(trained, Registry(home.models))
 
 
 def _job(file: Path | None, source: Path | None, options: dict[str, Any]) -> tuple[Job, Path]:
@@ -75,58 +87,81 @@ def _job(file: Path | None, source: Path | None, options: dict[str, Any]) -> tup
     from watcher.training.job import Job, read_job
 
     given = read_job(file).model_dump() if file else {"data": {}, "training": {}}
-    number = options["pictures"]
-    if number not in (None, "all") and not re.fullmatch("[0-9]{1,9}", number):
-        raise UsageError(f"--pictures is a number or `all`, not {number[:40]!r}")
-    changes = {
-        ("model",): options["model"],
-        ("training", "base"): options["base"],
-        ("training", "weights"): options["weights"],
-        ("training", "seed"): options["seed"],
-        ("data", "group_by"): options["group_by"],
-        ("data", "positive"): options["positive"],
-    }
-    if options["base"] and file and options["base"] != given["training"]["base"]:
-        given["training"]["blocks"] = ()  # they were those of another base
-    for (*tables, key), value in changes.items():
-        if value is not None:
-            (given[tables[0]] if tables else given)[key] = value
-    if options["teacher_weights"] is not None:
-        given["training"].setdefault("teacher", {})["weights"] = options["teacher_weights"]
-    if number is not None:
-        given["data"]["pictures"] = None if number == "all" else int(number)
+    _change(given, options)
     if "model" not in given:
         raise UsageError("say what the model is to be called with --model NAME, or name a --job")
     try:
         job = Job.model_validate(given)
     except ValidationError as fault:
-        first = fault.errors()[0]
-        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}, not {first['input']!r}") from None
+        raise UsageError(_sentence(fault.errors()[0])) from None
+    return job, _pictures(source, file, job)
+
+
+def _change(given: dict[str, Any], options: dict[str, Any]) -> None:
+    """Puts into a job what the options say. Raises UsageError."""
+    number, base = options["pictures"], options["base"]
+    if number not in (None, "all") and not re.fullmatch("[0-9]{1,9}", number):
+        raise UsageError(f"--pictures is a number or `all`, not {number[:40]!r}")
+    if base not in (None, given["training"].get("base")):
+        given["training"]["blocks"] = ()  # they were those of another base
+    if options["model"] is not None:
+        given["model"] = options["model"]
+    for table, names in TABLES.items():
+        given[table] |= {name: options[name] for name in names if options[name] is not None}
+    if options["teacher_weights"] is not None:
+        given["training"].setdefault("teacher", {})["weights"] = options["teacher_weights"]
+    if number is not None:
+        given["data"]["pictures"] = None if number == "all" else int(number)
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    """What is wrong with an option; what a file says was looked at before."""
+    wanted = fault["msg"].removeprefix("Input should be ")
+    if fault["loc"] == ("model",):
+        wanted = (
+            "a name of at most 64 lower-case letters, digits, '.', '_' and '-' that begins with a letter or a digit"
+        )
+    return f"--{str(fault['loc'][-1]).replace('_', '-')} should be {wanted}, not {str(fault['input'])[:80]!r}"
+
+
+def _pictures(source: Path | None, file: Path | None, job: Job) -> Path:
+    """Where the labelled pictures are. Raises UsageError."""
     if source is not None and exists(source):
         raise UsageError(
             f"{source} is a home, whose inbox and outbox are no labels: name the folder of pictures itself"
         )
-    if source is None and (file is None or job.data.source is None):
+    if source is not None:
+        return source
+    if file is None or job.data.source is None:
         raise UsageError("say where the labelled pictures are: a folder with one sub-folder for each label")
-    if source is None:
-        assert file is not None
-        assert job.data.source is not None
-        source = file.parent / job.data.source
-    return job, source
+    return file.parent / job.data.source
 
 
-def _print(trained: Trained, *, live: int) -> None:
+def _print(trained: Trained, registry: Registry) -> None:
     from watcher.training.report import REPORT
-    from watcher.training.wording import headline
+    from watcher.training.wording import caution, headline
 
-    package = trained.package
+    package, metrics = trained.package, trained.metrics
     click.echo(f"{package.id} is trained.")
-    for sentence in headline(trained.metrics):
+    for sentence in headline(metrics):
         click.echo(sentence)
+    trained_on = package.card.trained_on
+    if trained_on is not None and not trained_on.settings["held_out"]:
+        click.echo("No pictures were held out, so it was judged by those it was chosen by: expect less of new ones.")
+    if warned := caution(metrics):
+        click.echo(warned)
     click.echo(f"The report: {package.folder / REPORT}")
-    if live == package.card.version:
-        click.echo("It is live: a daemon that runs takes it up by itself.")
-    else:
-        click.echo(
-            f"Version {live} is still live; `watcher models promote {package.card.name} {package.card.version}` changes that."
-        )
+    click.echo(_whether_live(package, registry))
+
+
+def _whether_live(package: Package, registry: Registry) -> str:
+    """What is damaged beside the new version does not undo the training."""
+    name, version = package.card.name, package.card.version
+    promote = f"`watcher models promote {name} {version}`"
+    try:
+        live = registry.current(name).card.version
+    except ModelError as fault:
+        return f"No version of {name} can be used as it is: {fault}. {promote} makes this one live."
+    if live == version:
+        return "It is live: a daemon that runs takes it up by itself."
+    return f"Version {live} is still live; {promote} changes that."

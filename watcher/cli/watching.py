@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from typing import TYPE_CHECKING, Self
@@ -28,12 +27,10 @@ class Onlooker:
         self._bars = Progress(*columns, console=Console(stderr=True), disable=not self._live)
 
     def __enter__(self) -> Self:
-        logging.getLogger("tensorflow").addFilter(_is_ours_to_know)
         self._bars.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("tensorflow").removeFilter(_is_ours_to_know)
         self._bars.stop()
 
     def stage(self, name: str) -> Callable[[int, int], None]:
@@ -43,30 +40,30 @@ class Onlooker:
         return lambda done, total: self._bars.update(task, completed=done, total=total)
 
     def note(self, text: str) -> None:
-        click.echo(text, err=True) if not self._live else self._bars.console.print(text, markup=False)
-
-
-def _is_ours_to_know(record: logging.LogRecord) -> bool:
-    """Each network of a training is compiled once, as it must be; TensorFlow takes several for one in a loop."""
-    return "triggered tf.function retracing" not in record.getMessage()
+        click.echo(text, err=True) if not self._live else self._bars.console.print(text, markup=False, highlight=False)
 
 
 def _lines(name: str) -> Callable[[int, int], None]:
     """A line when the stage begins, ends, and in between as time goes by."""
-    start = told = time.monotonic()
-    first: int | None = None
+    began = told = time.monotonic()
+    # What was done at the first report, and when: a run that goes on does not begin at nothing, and what comes
+    # before, such as opening and compiling, is not repeated.
+    first: tuple[int, float] | None = None
     click.echo(f"{name} …", err=True)
 
     def tell(done: int, total: int) -> None:
         nonlocal told, first
         now = time.monotonic()
-        if first is None:
-            first = done  # a run that goes on does not begin at nothing
+        first = first or (done, now)
         if done < total and now - told < SECONDS_BETWEEN_LINES:
             return
         told = now
-        left = (now - start) / max(done - first, 1) * (total - done)
-        remaining = f", about {_span(left)} left" if done < total else f", in {_span(now - start)}"
+        remaining = ""
+        if done >= total:
+            remaining = f", in {_span(now - began)}"
+        elif done > first[0]:
+            left = (now - first[1]) / (done - first[0]) * (total - done)
+            remaining = f", about {_span(left)} left"
         click.echo(f"{name}: {done:,} of {total:,}{remaining}", err=True)
 
     return tell

@@ -36,12 +36,6 @@ class GraphEngine:
         import tensorflow as tf
         from tensorflow.python.framework import convert_to_constants
 
-        for device in tf.config.list_physical_devices("GPU"):
-            # Other programs share the GPU; a context that is already up keeps what it has.
-            try:
-                tf.config.experimental.set_memory_growth(device, True)
-            except RuntimeError:
-                break
         function = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False))
         shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
         self._run = convert_to_constants.convert_variables_to_constants_v2(function.get_concrete_function(shape))

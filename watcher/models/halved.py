@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    import keras
+
 # Where keras.saving puts them inside the zip.
 WEIGHTS = "model.weights.h5"
 
@@ -30,6 +32,13 @@ def halve(path: Path) -> None:
             data = old.read(member)
             new.writestr(member.filename, _halved(data) if member.filename == WEIGHTS else data)
     os.replace(half, path)
+
+
+def round_weights(model: keras.Model) -> None:
+    """Gives a model in memory the very weights that it has once it was halved and is loaded again."""
+    for variable in model.weights:
+        values = np.asarray(variable.numpy())
+        variable.assign(_narrow(values).astype(values.dtype))
 
 
 def _halved(data: bytes) -> bytes:

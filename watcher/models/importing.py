@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from watcher.errors import ModelError
 from watcher.models import imagenet
 from watcher.models.builtin import BUILT_IN, install_weights
+from watcher.models.labels import label_fault
 from watcher.models.package import CARD, first_line, import_keras, load, load_keras, read
 from watcher.models.preprocessing import with_preprocessing
 from watcher.models.soundness import check_probabilities
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from watcher.models.package import Package, Resize
     from watcher.models.preprocessing import Mode
     from watcher.models.registry import Registry
-
-LONGEST_LABEL = 200
 
 
 def import_model(
@@ -113,10 +112,6 @@ def _labels(path: Path, count: int, given: Path | None) -> tuple[str, ...]:
     if len(labels) != count or len(set(labels)) != count:
         raise ModelError(f"{given} has {len(set(labels))} different labels, but {path} tells {count} apart")
     for label in labels:
-        # Labels name folders: people put pictures there.
-        if "/" in label or label.startswith(".") or not label.isprintable() or len(label.encode()) > LONGEST_LABEL:
-            raise ModelError(
-                f"{given}: the label {label[:60]!r} cannot be a folder's name: do without '/', a dot at its beginning "
-                f"and control characters, in at most {LONGEST_LABEL} bytes"
-            )
+        if unfit := label_fault(label):  # as the card would say, but with the file
+            raise ModelError(f"{given}: {unfit}")
     return labels

@@ -7,19 +7,23 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import logging
 import os
 import re
 import shutil
 import sys
 from dataclasses import dataclass
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from watcher import __version__
 from watcher.errors import ModelError, NoTensorFlow
 from watcher.models.halved import halve
+from watcher.models.labels import label_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +32,15 @@ if TYPE_CHECKING:
 
 MODEL = "model.keras"
 CARD = "model.json"
+# Backends would take all of a GPU for themselves, which a daemon and a training share; and TensorFlow greets.
+# They read this when they are loaded or first compute; what a person has set stays.
+_ENVIRONMENT = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+    "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+}
+# Whose versions are noted beside Keras' and its backend's: each has a part in what a model learns and says.
+_LIBRARIES = ("numpy", "scipy", "scikit-learn", "pillow")
 
 Resize = Literal["squash", "crop"]
 
@@ -73,6 +86,14 @@ class Card(BaseModel):
     digest: str
     libraries: dict[str, str]
     created_at: datetime
+
+    @field_validator("labels")
+    @classmethod
+    def _name_folders(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        for label in labels:
+            if fault := label_fault(label):
+                raise ValueError(fault)
+        return labels
 
     @model_validator(mode="after")
     def _positive_is_a_label(self) -> Self:
@@ -211,14 +232,21 @@ def import_keras() -> Any:
     """The keras module. Raises NoTensorFlow if there is no backend for it, ModelError if it cannot be loaded."""
     if "keras" not in sys.modules:
         require_backend()
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        for name, value in _ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         try:
             with _silence():
                 importlib.import_module("keras")
         except ImportError as fault:
             backend = os.environ.get("KERAS_BACKEND", "tensorflow")
             raise ModelError(f"Keras cannot be loaded with the backend {backend}: {first_line(fault)}") from fault
+    logging.getLogger("tensorflow").addFilter(_is_for_a_person)
     return sys.modules["keras"]
+
+
+def _is_for_a_person(record: logging.LogRecord) -> bool:
+    """Each network is compiled once, as it must be; TensorFlow takes several for one in a loop and warns of it."""
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager
@@ -243,14 +271,14 @@ def digest_of(path: Path) -> str:
 
 
 def libraries() -> dict[str, str]:
-    """What the model was saved with, for whoever must reproduce it."""
+    """What the model was saved with, Watcher first, for whoever must reproduce it."""
     keras = import_keras()
-    found = {"keras": keras.__version__, "backend": keras.backend.backend()}
+    found = {"watcher": __version__, "keras": keras.__version__, "backend": keras.backend.backend()}
     if found["backend"] == "tensorflow":
         import tensorflow as tf
 
         found["tensorflow"] = tf.__version__
-    return found
+    return found | {name: metadata.version(name) for name in _LIBRARIES}
 
 
 def first_line(fault: BaseException) -> str:
@@ -261,7 +289,7 @@ def first_line(fault: BaseException) -> str:
 
 def _first(invalid: ValidationError) -> str:
     fault = invalid.errors()[0]
-    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+    return f"{'.'.join(map(str, fault['loc']))}: {fault['msg'].removeprefix('Value error, ')}"
 
 
 def card_json(package: Package) -> dict[str, Any]:

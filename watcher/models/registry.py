@@ -270,4 +270,7 @@ def missing(name: str) -> str:
         file = BUILT_IN[name].weights_file if name in BUILT_IN else None
         offline = f"; without internet, `watcher models import {name} {file}`" if file else ""
         return f"the model {name} is not here yet: run `watcher models fetch {name}`{offline}"
-    return f"there is no model {name}: bring one with `watcher models import {name} PATH`"
+    return (
+        f"there is no model {name}: bring one with `watcher models import {name} PATH`, or train it with "
+        f"`watcher train FOLDER --model {name}`"
+    )

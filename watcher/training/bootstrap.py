@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CERTAINTY = 0.95
 ENOUGH = 0.95  # of the draws must define a figure
+SAME = 1e-9  # what rounding may add
 
 
 def draws(groups: NDArray[np.int64], rounds: int, seed: int) -> Iterator[Numbers]:
@@ -38,6 +39,10 @@ class Spread:
     low: Numbers
     middle: Numbers
     high: Numbers
+
+    def alike(self) -> NDArray[np.int64]:
+        """The places of the figures on which the draws agree, as where there is no mistake: they tell no width."""
+        return np.flatnonzero(self.high - self.low < SAME)  # a NaN is not less
 
 
 def spread(row: Callable[[Numbers], Numbers], groups: NDArray[np.int64], rounds: int, seed: int) -> Spread | None:

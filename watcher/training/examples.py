@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from watcher.errors import DataError
 from watcher.intake.filters import has_picture_ending, is_hidden_folder, is_temporary
 from watcher.intake.names import clean
+from watcher.models.labels import label_fault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,6 +40,8 @@ def find_examples(source: Path, group_by: str | None = None) -> tuple[Example, .
     examples = tuple(sorted(found, key=lambda example: (str(example.path), example.label)))
     if not examples:
         raise DataError(f"{source}: no pictures: put them into one sub-folder for each label, as {source}/cat/1.jpg")
+    for fault in filter(None, map(label_fault, sorted({example.label for example in examples}))):
+        raise DataError(f"{source}: {fault}")
     return examples
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from watcher.models.package import import_keras
+from watcher.training.network import EPSILON
+from watcher.training.probe import Scale
 
 if TYPE_CHECKING:
     import keras
@@ -17,24 +19,28 @@ if TYPE_CHECKING:
 
 # Directions in which training pictures differ most, whose spread is known well enough to measure by.
 DIRECTIONS = 64
+# Deviations beyond which a feature is as odd as it can be: their tails are long, and one of thousands must not decide.
+MOST = 3.0
 # The strangeness of all but one in a hundred validation pictures is 1 or less.
 USUAL = 0.99
-# Half of a score is believed at this strangeness, and how quickly belief falls there.
-HALF_BELIEVED = 2.0
-_STEEPNESS = 6.0
+# Half of a score is believed at this strangeness, and how quickly belief falls there: of malaria cells never seen
+# before none was beyond 1.25, of flat colours and noise none below 1.5.
+HALF_BELIEVED = 1.2
+_STEEPNESS = 20.0
 # Of what is stranger still so little is believed, in parts of an equal share, that the same label comes first.
 _LEAST_BELIEVED = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Familiar:
-    """What the features of training pictures are like, after the head's scaling; width w, k directions.
+    """What the features of training pictures are like, each scaled and cut off at MOST; width w, k directions.
 
     Strangeness is the larger of two distances, each over what is usual: within the k main directions in their
     own spreads (Mahalanobis; Lee et al. 2018, https://arxiv.org/abs/1807.03888), and away from all of them
     (the residual of ViM; Wang et al. 2022, https://arxiv.org/abs/2203.10807).
     """
 
+    scale: Scale
     centre: NDArray[np.float32]
     directions: NDArray[np.float32]
     """[w, k], orthonormal."""
@@ -44,17 +50,20 @@ class Familiar:
     usual_away: float
 
 
-def learn(training: NDArray[np.float32], validation: NDArray[np.float32], seed: int) -> Familiar:
-    """From scaled features [n, w] of pictures that were learned from, and of others of their kind."""
+def learn(training: NDArray[Any], validation: NDArray[Any], seed: int) -> Familiar:
+    """From features [n, w] of pictures that were learned from, and of others of their kind."""
     from sklearn.decomposition import PCA
 
+    scale = Scale.of(training)
+    training = np.clip(scale(training), -MOST, MOST)
     count = min(DIRECTIONS, len(training) - 1, training.shape[1])
     with np.errstate(invalid="ignore"):  # shares of the spread, which may be none, and which nobody asks for
         found = PCA(count, svd_solver="randomized", random_state=seed).fit(training)
     spreads = np.sqrt(np.maximum(found.explained_variance_, 1e-6)).astype(np.float32)
     centre, directions = found.mean_.astype(np.float32), found.components_.T.astype(np.float32)
-    within, away = _distances(validation - centre, directions, spreads)
+    within, away = _distances(np.clip(scale(validation), -MOST, MOST) - centre, directions, spreads)
     return Familiar(
+        scale,
         centre,
         directions,
         spreads,
@@ -96,11 +105,9 @@ def _once(network: Network, familiar: Familiar) -> keras.Model:
     ops, layers = keras.ops, keras.layers
     features = network.features.output
     probabilities = layers.Softmax(name="probabilities", dtype="float32")(network.head(features))
-    # A copy of the head's layer: Keras cannot load a model that shares a layer with a model inside it.
-    scale = network.head.get_layer("scale")
-    scaling = layers.BatchNormalization.from_config(scale.get_config() | {"name": "scaling"})
-    offsets = scaling(features) - familiar.centre[None]
-    scaling.set_weights(scale.get_weights())
+    scaling = layers.BatchNormalization(center=False, scale=False, epsilon=EPSILON, trainable=False, name="scaling")
+    offsets = ops.clip(scaling(features), -MOST, MOST) - familiar.centre[None]
+    scaling.set_weights([familiar.scale.mean, familiar.scale.variance])
     project = layers.Dense(familiar.directions.shape[1], use_bias=False, trainable=False, name="directions")
     along = project(offsets)
     project.set_weights([familiar.directions])

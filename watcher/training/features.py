@@ -9,7 +9,7 @@ import numpy as np
 
 from watcher.models.durable import replace_text
 from watcher.models.package import import_keras
-from watcher.training.mapped import new_array
+from watcher.training.mapped import Rows, new_array
 from watcher.training.network import BATCH, outputs
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _LARGEST = 6e4
 def cached_features(
     features: keras.Model,
     augment: keras.Model,
-    pixels: NDArray[np.uint8],
+    pixels: NDArray[np.uint8] | Rows,
     views: int,
     file: Path,
     progress: Progress,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from watcher.errors import DataError
 from watcher.models.package import import_keras
 from watcher.training.history import Epoch
 from watcher.training.lesson import judged
@@ -49,13 +50,15 @@ class Fit:
 def fit(plan: Fit, checkpoint: Checkpoint, progress: Progress) -> Standing:
     """Fits until the epochs are done or nothing improves, from where `checkpoint` stands; leaves the best weights in.
 
-    `progress` is told the batches done, of all that there may be.
+    `progress` is told the batches done, of all that there may be. Raises DataError if the losses leave all bounds.
     """
     standing = checkpoint.standing()
     if not standing.finished:
         checkpoint.restore(plan.model)
         while not _enough(plan, standing):
             standing = _epoch(plan, standing, checkpoint, progress)
+            if not math.isfinite(standing.history[-1].validation_loss):
+                raise DataError(f"{plan.phase} went astray in epoch {len(standing.history)}: lower its learning_rate")
         checkpoint.finish(standing)
     checkpoint.restore_best(plan.kept)
     return standing

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from watcher import toml_file
-from watcher.settings import FolderName, ModelName
+from watcher.settings import A_MODELS_NAME, FolderName, ModelName
 from watcher.toml_file import Section
 from watcher.training.recipe import Count, Recipe
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 
 class Data(Section):
@@ -35,4 +39,8 @@ class Job(Section):
 
 def read_job(path: Path) -> Job:
     """The job in the TOML file at `path`. Raises SettingsError, which names every fault and its line."""
-    return toml_file.load(path, Job)
+    return toml_file.load(path, Job, _expected)
+
+
+def _expected(fault: ErrorDetails) -> str | None:
+    return A_MODELS_NAME if fault["loc"] == ("model",) and fault["type"] == "string_pattern_mismatch" else None

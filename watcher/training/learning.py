@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from watcher.models.durable import replace_text
 from watcher.training import probe
@@ -12,18 +16,19 @@ from watcher.training.augment import augmenter
 from watcher.training.checkpoint import Checkpoint
 from watcher.training.features import cached_features
 from watcher.training.fitting import fit
-from watcher.training.lesson import Lesson, targets_of, weights_of
+from watcher.training.lesson import Lesson, judged, targets_of, weights_of
+from watcher.training.mapped import Rows
 from watcher.training.network import build, outputs
 from watcher.training.precision import policy
-from watcher.training.teacher import softened
+from watcher.training.teacher import softened, too_few
 from watcher.training.tuning import tuning
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from watcher.training.checkpoint import Standing
     from watcher.training.history import Epoch
     from watcher.training.material import Material
     from watcher.training.network import Network
@@ -39,28 +44,43 @@ class Learned:
     history: tuple[Epoch, ...]
     precision: str
     """The dtype policy that it was trained under."""
-    scaled: tuple[NDArray[np.float32], NDArray[np.float32]]
-    """The scaled features [n, width] of the training and of the validation pictures, as they are."""
+    features: tuple[NDArray[Any], NDArray[Any]]
+    """The features [n, width] of the training and of the validation pictures, as they are."""
 
 
 def learn(material: Material, recipe: Recipe, folder: Path, watching: Watching) -> Learned:
     """Trains on the training side and chooses by the validation side; goes on with what `folder` holds."""
     labels = len(material.labels)
-    precision = _precision(material, recipe, folder, "base")
+    precision = _precision(material, recipe, folder, "base", watching.note)
     network = build(recipe, labels, precision)
     lesson = _features(network, material, recipe, folder, "base", watching)
     scale = probe.Scale.of(lesson.inputs[0])
     found = probe.solve(lesson, scale, watching.stage("Training the head"))
     network.set_head(scale, found.head)
-    if not recipe.fine_tune.epochs:
-        scaled = scale(lesson.inputs[0]), scale(lesson.validation_inputs)
-        return Learned(_in_float32(network, recipe, labels, precision), found.history, precision, scaled)
-    history = found.history + _tune(network, material, lesson, recipe, folder, watching)
-    network = _in_float32(network, recipe, labels, precision)
+    features = lesson.inputs[0], lesson.validation_inputs
+    history = found.history
+    if recipe.fine_tune.epochs:
+        losses, _ = judged(found.head(scale(lesson.validation_inputs)), lesson.validation_truth)
+        tuned = _tune(network, precision, material, lesson, recipe, folder, watching)
+        history += tuned.history
+        if tuned.best_loss < losses.mean():
+            network = _in_float32(network, recipe, labels, precision)
+            return Learned(network, history, precision, _features_now(network, material, watching))
+        watching.note("fine-tuning made it no better, so the base is kept as it was")
+        network = build(recipe, labels, precision)
+        network.set_head(scale, found.head)
+    return Learned(_in_float32(network, recipe, labels, precision), history, precision, features)
+
+
+def _features_now(
+    network: Network, material: Material, watching: Watching
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    progress = watching.stage("Looking at the pictures with the tuned base")
     pixels, parts = material.pixels.array, material.parts
-    watching.stage("Looking at the pictures with the tuned base")
-    scaled = outputs(network.scaled(), pixels[parts.training]), outputs(network.scaled(), pixels[parts.validation])
-    return Learned(network, history, precision, scaled)
+    return (
+        outputs(network.features, Rows(pixels, parts.training), progress),
+        outputs(network.features, Rows(pixels, parts.validation)),
+    )
 
 
 def _in_float32(network: Network, recipe: Recipe, labels: int, precision: str) -> Network:
@@ -72,11 +92,11 @@ def _in_float32(network: Network, recipe: Recipe, labels: int, precision: str) -
     return plain
 
 
-def _precision(material: Material, recipe: Recipe, folder: Path, name: str) -> str:
+def _precision(material: Material, recipe: Recipe, folder: Path, name: str, note: Callable[[str], None]) -> str:
     """Chosen once for a training: one that goes on must not change it."""
     file = folder / f"{name}-precision.json"
     if not file.is_file():
-        replace_text(file, json.dumps(policy(recipe, material.pixels.array)))
+        replace_text(file, json.dumps(policy(recipe, material.pixels.array, note)))
     return str(json.loads(file.read_text("utf-8")))
 
 
@@ -86,13 +106,16 @@ def _features(
     """The features of all views of the training pictures, and of the validation pictures as they are."""
     augment = augmenter(recipe.augment, network.features.input_shape[1], recipe.seed)
     parts, pixels = material.parts, material.pixels.array
+    views = probe.views_that_fit(recipe.views, len(parts.training), network.features.output_shape[1])
+    if views < recipe.views:
+        watching.note(f"{views} of {recipe.views} views are looked at, for more do not fit into the memory")
     progress = watching.stage(f"Looking at the pictures with {recipe.base}")
     teaching = cached_features(
-        network.features, augment, pixels[parts.training], recipe.views, folder / f"{name}-training.npy", progress
+        network.features, augment, Rows(pixels, parts.training), views, folder / f"{name}-training.npy", progress
     )
     progress = watching.stage(f"Looking at the validation pictures with {recipe.base}")
     choosing = cached_features(
-        network.features, augment, pixels[parts.validation], 1, folder / f"{name}-validation.npy", progress
+        network.features, augment, Rows(pixels, parts.validation), 1, folder / f"{name}-validation.npy", progress
     )
     truth, labels = material.truth[parts.training], len(material.labels)
     return Lesson(
@@ -105,19 +128,36 @@ def _features(
 
 
 def _tune(
-    network: Network, material: Material, lesson: Lesson, recipe: Recipe, folder: Path, watching: Watching
-) -> tuple[Epoch, ...]:
+    network: Network,
+    precision: str,
+    material: Material,
+    lesson: Lesson,
+    recipe: Recipe,
+    folder: Path,
+    watching: Watching,
+) -> Standing:
     parts, pixels = material.parts, material.pixels.array
-    if recipe.teacher.trust:
-        teacher = recipe.of_teacher()
-        seen_by = build(teacher, len(material.labels), _precision(material, teacher, folder, "teacher"))
-        lesson_of_teacher = _features(seen_by, material, teacher, folder, "teacher", watching)
-        groups = [material.pixels.examples[i].group for i in parts.training]
-        targets = softened(
-            lesson_of_teacher, groups, recipe.teacher.trust, recipe.seed, watching.stage("Doubting labels")
-        )
-        lesson = replace(lesson, targets=targets)
-    lesson = replace(lesson, inputs=pixels[parts.training], validation_inputs=pixels[parts.validation])
+    groups = [material.pixels.examples[i].group for i in parts.training]
+    if recipe.teacher.trust and (alone := too_few(groups)):
+        watching.note(alone)
+    elif recipe.teacher.trust:
+        lesson = replace(lesson, targets=_softened(material, recipe, folder, watching))
+    lesson = replace(lesson, inputs=Rows(pixels, parts.training), validation_inputs=Rows(pixels, parts.validation))
     augment = augmenter(recipe.augment, network.features.input_shape[1], recipe.seed)
-    plan = tuning(network, augment, lesson, recipe)
-    return fit(plan, Checkpoint(folder, "tuning"), watching.stage("Fine-tuning")).history
+    plan = tuning(network, augment, lesson, recipe, precision)
+    return fit(plan, Checkpoint(folder, "tuning"), watching.stage("Fine-tuning"))
+
+
+def _softened(material: Material, recipe: Recipe, folder: Path, watching: Watching) -> NDArray[np.float32]:
+    """The teacher's targets, found once."""
+    file = folder / "targets.npy"
+    if not file.is_file():
+        teacher = recipe.of_teacher()
+        network = build(teacher, len(material.labels), _precision(material, teacher, folder, "teacher", watching.note))
+        lesson = _features(network, material, teacher, folder, "teacher", watching)
+        groups = [material.pixels.examples[i].group for i in material.parts.training]
+        targets = softened(lesson, groups, recipe.teacher.trust, recipe.seed, watching.stage("Doubting labels"))
+        half = file.with_suffix(".tmp.npy")
+        np.save(half, targets)
+        os.replace(half, file)
+    return np.asarray(np.load(file), np.float32)

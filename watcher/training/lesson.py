@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """`inputs` are features float16 [views, n, width] or pixels uint8 [n, side, side, 3]; validation has one view.
+    """`inputs` are features float16 [views, n, width] or Rows of pixels uint8 [n, side, side, 3]; validation has one view.
 
     `targets` are float32 [n, labels], `weights` float32 [n], `validation_truth` int64 [validation].
     """
 
-    inputs: NDArray[np.float16] | NDArray[np.uint8]
+    inputs: Any
     targets: NDArray[np.float32]
     weights: NDArray[np.float32]
-    validation_inputs: NDArray[np.float16] | NDArray[np.uint8]
+    validation_inputs: Any
     validation_truth: NDArray[np.int64]
 
 

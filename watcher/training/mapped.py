@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,25 @@ import numpy as np
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from numpy.typing import DTypeLike
+    from numpy.typing import DTypeLike, NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some rows of an array in a file; only those that are asked for are read, so `array[chosen]` is never in memory.
+
+    `chosen` is int64 [n], the rows' places in `array`.
+    """
+
+    array: NDArray[Any]
+    chosen: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.chosen)
+
+    def __getitem__(self, wanted: slice | NDArray[np.int64]) -> NDArray[Any]:
+        """A copy of the rows at such places among the chosen ones."""
+        return np.asarray(self.array[self.chosen[wanted]])
 
 
 def new_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[Any]]:

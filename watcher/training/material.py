@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watcher.errors import DataError
+from watcher.intake.names import clean
 from watcher.training.pixels import duplicates, read_pixels
 from watcher.training.split import Split, check_labels, check_sides, split
 
@@ -45,7 +46,7 @@ def prepare(examples: Sequence[Example], side: int, recipe: Recipe, folder: Path
     """
     check_labels(examples)
     pixels = read_pixels(examples, side, folder, watching.stage("Reading the pictures"))
-    notes = [f"left out, {missed.reason}: {missed.example.path}" for missed in pixels.unreadable]
+    notes = [f"left out, {missed.reason}: {clean(str(missed.example.path))}" for missed in pixels.unreadable]
     if not pixels.examples:
         raise DataError(f"none of the {len(examples)} pictures can be read; the first: {notes[0]}")
     check_labels(pixels.examples)
@@ -53,7 +54,8 @@ def prepare(examples: Sequence[Example], side: int, recipe: Recipe, folder: Path
     notes = [
         *notes[:NAMED],
         *([f"and {len(notes) - NAMED} more were left out"] if len(notes) > NAMED else []),
-        *doubles,
+        *doubles[:NAMED],
+        *([f"and {len(doubles) - NAMED} more are there twice"] if len(doubles) > NAMED else []),
     ]
     for note in notes:
         watching.note(note)
@@ -81,7 +83,7 @@ def _without_doubles(pixels: Pixels, parts: Split) -> tuple[Split, list[str]]:
     notes: list[str] = []
     dropped: set[int] = set()
     for same in duplicates(pixels):
-        names = ", ".join(str(pixels.examples[i].path) for i in same[:3])
+        names = ", ".join(clean(str(pixels.examples[i].path)) for i in same[:3])
         if len({pixels.examples[i].label for i in same}) > 1:
             notes.append(f"left out, the same picture under different labels: {names}")
             dropped |= set(same)

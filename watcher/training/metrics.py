@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from watcher.training.bootstrap import Spread
     from watcher.training.scored import Scored
 
 MOST_WORK = 1e9  # pictures x labels x rounds, which takes about 20 seconds
@@ -105,22 +106,14 @@ class Metrics(Figures):
 def measure(scored: Scored, *, rounds: int = 1000, seed: int = 0) -> Metrics:
     """Every figure with its 95 % interval, bootstrapped over whole groups (see `bootstrap`).
 
-    Very many pictures of very many labels get fewer rounds, but 200 at least. A calibration error can only grow
-    by drawing, so its interval is moved by how far the median of the draws lies off.
+    Very many pictures of very many labels get fewer rounds, but 200 at least.
     """
     names, groups = scored.group_numbers()
     values = Values(scored)
     rounds = min(rounds, max(FEWEST_ROUNDS, int(MOST_WORK / scored.scores.size)))
     row = values.row(np.ones(len(scored)))
     found = spread(values.row, groups, rounds, seed)
-    if found is None:
-        measures = [_measure(value) for value in row]
-    else:
-        low, high = found.low.copy(), found.high.copy()
-        place = WHOLE.index("calibration_error")
-        shift = row[place] - found.middle[place]
-        low[place], high[place] = max(0.0, low[place] + shift), min(1.0, high[place] + shift)
-        measures = [_measure(*three) for three in zip(row, low, high, strict=True)]
+    measures = [_measure(value) for value in row] if found is None else list(_with_ends(row, found, values.pictures()))
     return Metrics(
         **_figures(scored, values, measures),
         labels=scored.labels,
@@ -130,6 +123,25 @@ def measure(scored: Scored, *, rounds: int = 1000, seed: int = 0) -> Metrics:
         each_label=tuple(_each_label(scored, measures)),
         each_group=tuple(_each_group(scored, names, groups)),
     )
+
+
+def _with_ends(row: NDArray[np.float64], found: Spread, pictures: NDArray[np.float64]) -> Iterator[Measure]:
+    """The figures with their intervals.
+
+    A calibration error can only grow by drawing, so its interval is moved by how far the median of the draws lies
+    off. Where all draws agree, as where there is no mistake, that does not make a figure certain: it has Wilson's
+    interval over as many `pictures` as it rests on.
+    """
+    low, high = found.low.copy(), found.high.copy()
+    place = WHOLE.index("calibration_error")
+    shift = row[place] - found.middle[place]
+    low[place], high[place] = max(0.0, low[place] + shift), min(1.0, high[place] + shift)
+    alike = set(found.alike().tolist())
+    for number, (value, *ends) in enumerate(zip(row, low, high, strict=True)):
+        if number in alike and not math.isnan(value):
+            yield wilson(value * pictures[number], pictures[number]).model_copy(update={"value": float(value)})
+        else:
+            yield _measure(value, *ends)
 
 
 def _figures(scored: Scored, values: Values, measures: Sequence[Measure]) -> dict[str, Any]:
@@ -180,14 +192,15 @@ def _wilsons(part: Scored) -> dict[str, Measure]:
     return found
 
 
-def wilson(right: int, count: int) -> Measure:
-    """The share `right` of `count` with Wilson's score interval (1927, https://doi.org/10.2307/2276774)."""
+def wilson(right: float, count: float) -> Measure:
+    """The share `right` of `count` pictures with Wilson's score interval (1927, https://doi.org/10.2307/2276774)."""
     if count == 0:
         return Measure(value=None)
     z2, share = 1.959964**2, right / count
     middle = (share + z2 / (2 * count)) / (1 + z2 / count)
     half = math.sqrt(z2 * (share * (1 - share) / count + z2 / (4 * count**2))) / (1 + z2 / count)
-    return Measure(value=share, low=max(0.0, middle - half), high=min(1.0, middle + half))
+    low, high = max(0.0, middle - half), min(1.0, middle + half)
+    return Measure(value=share, low=min(low, share), high=max(high, share))  # whatever rounding does
 
 
 def _measure(value: float, low: float = math.nan, high: float = math.nan) -> Measure:

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from watcher.training.mapped import Rows
     from watcher.training.probe import Head, Scale
     from watcher.training.recipe import Recipe
+    from watcher.training.watching import Progress
 
 
 BATCH = 64
@@ -42,9 +44,11 @@ class Network:
         self.head.get_layer("scale").set_weights([scale.mean, scale.variance])
         self.head.get_layer("logits").set_weights([head.weights, head.biases])
 
-    def scaled(self) -> keras.Model:
-        """Pixels to features, all on one scale."""
-        return import_keras().Model(self.features.input, self.head.get_layer("scale")(self.features.output))
+    def shift(self, by: NDArray[np.float32]) -> None:
+        """Adds to the logits [labels] of every picture."""
+        logits = self.head.get_layer("logits")
+        weights, biases = logits.get_weights()
+        logits.set_weights([weights, biases + by])
 
     def joined(self) -> keras.Model:
         """Pixels to logits, over the same weights."""
@@ -106,7 +110,7 @@ def head(width: int, labels: int, dropout: float, seed: int) -> keras.Model:
     return keras.Model(features, layers.Dense(labels, dtype="float32", name="logits")(x), name="head")
 
 
-def outputs(model: keras.Model, inputs: NDArray[Any]) -> NDArray[np.float32]:
+def outputs(model: keras.Model, inputs: Rows | NDArray[Any], progress: Progress | None = None) -> NDArray[np.float32]:
     """A model's outputs for all inputs, a batch at a time, so that a mapped file is never read whole.
 
     The last batch is filled up: for another size of it the model would be compiled anew.
@@ -118,4 +122,6 @@ def outputs(model: keras.Model, inputs: NDArray[Any]) -> NDArray[np.float32]:
         missing = size - len(batch)
         filled = np.concatenate([batch, np.repeat(batch[-1:], missing, axis=0)]) if missing else batch
         found.append(np.asarray(model.predict_on_batch(filled), np.float32)[: len(batch)])
+        if progress:
+            progress(start + len(batch), len(inputs))
     return np.concatenate(found)

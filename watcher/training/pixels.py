@@ -8,7 +8,8 @@ import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from itertools import repeat
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
 MAX_MEGAPIXELS = 100.0
 _CHUNK = 256
+# Chunks after which what was read is made safe; of very many pictures, parts of the whole.
+CHUNKS_KEPT = 4
+PARTS_KEPT = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,10 @@ class Unreadable:
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """What was read: `array` is uint8 [n, side, side, 3], mapped from its file, in the order of `examples`."""
+    """What was read: `array` is uint8 [n, side, side, 3], mapped from its file, in the order of `examples`.
+
+    Those are the readable ones alone, so that no row must be left out of the file, which would copy it into memory.
+    """
 
     array: NDArray[np.uint8]
     examples: tuple[Example, ...]
@@ -51,35 +58,59 @@ class Pixels:
 def read_pixels(examples: Sequence[Example], side: int, folder: Path, progress: Progress) -> Pixels:
     """Reads the examples into `folder`, squashed to `side` x `side`; what an earlier call read there is taken as it is.
 
-    `progress` is told how many are done, of how many. Raises OSError where the folder cannot be written.
+    A call that was cut short is taken up where it was, to some chunks. `progress` is told how many are done, of how
+    many. Raises OSError where the folder cannot be written.
     """
     array_path, notes_path = folder / "pixels.npy", folder / "pixels.json"
-    if not notes_path.is_file():
-        array = new_array(array_path, np.uint8, (len(examples), side, side, 3))
-        notes = list(_read_all(examples, side, array, progress))
-        array.flush()
-        replace_text(notes_path, json.dumps(notes))
-    notes = json.loads(notes_path.read_text("utf-8"))
+    notes: list[dict[str, str]] = json.loads(notes_path.read_text("utf-8")) if notes_path.is_file() else []
+    if len(notes) < len(examples):
+        if notes:
+            array = np.lib.format.open_memmap(array_path, "r+")
+        else:
+            array = new_array(array_path, np.uint8, (len(examples), side, side, 3))
+        _read_on(examples, side, array, notes, notes_path, progress)
     kept = [i for i, note in enumerate(notes) if "sha256" in note]
-    array = np.lib.format.open_memmap(array_path, "r")
     return Pixels(
-        array if len(kept) == len(examples) else array[kept],
+        np.lib.format.open_memmap(array_path, "r")[: len(kept)],
         tuple(examples[i] for i in kept),
         tuple(notes[i]["sha256"] for i in kept),
         tuple(Unreadable(examples[i], note["reason"]) for i, note in enumerate(notes) if "reason" in note),
     )
 
 
-def _read_all(
-    examples: Sequence[Example], side: int, array: NDArray[np.uint8], progress: Progress
-) -> list[dict[str, str]]:
-    notes: list[dict[str, str]] = []
+def _read_on(
+    examples: Sequence[Example],
+    side: int,
+    array: np.memmap[Any, np.dtype[Any]],
+    notes: list[dict[str, str]],
+    notes_path: Path,
+    progress: Progress,
+) -> None:
+    """Reads what `notes` do not tell of yet, adds what they are to tell, and keeps them in their file."""
+    often = max(_CHUNK * CHUNKS_KEPT, len(examples) // PARTS_KEPT)
+    noted = len(notes)
+    row = sum("sha256" in note for note in notes)
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
-        for start in range(0, len(examples), _CHUNK):
-            chunk = range(start, min(start + _CHUNK, len(examples)))
-            notes += pool.map(lambda i: _read(examples[i], side, array[i]), chunk)
-            progress(chunk.stop, len(examples))
-    return notes
+        for start in range(len(notes), len(examples), _CHUNK):
+            chunk = examples[start : start + _CHUNK]
+            found = list(pool.map(_read, chunk, repeat(side), array[row : row + len(chunk)]))
+            row = _closed_up(array, row, found)
+            notes += found
+            if len(notes) == len(examples) or len(notes) - noted >= often:
+                array.flush()
+                replace_text(notes_path, json.dumps(notes))
+                noted = len(notes)
+            progress(len(notes), len(examples))
+
+
+def _closed_up(array: NDArray[np.uint8], row: int, found: Sequence[dict[str, str]]) -> int:
+    """Rows from `row` on, of which those of unreadable pictures are taken out; the row after the last that is left."""
+    for read_into, note in enumerate(found, row):
+        if "sha256" in note:
+            if row != read_into:
+                array[row] = array[read_into]
+            row += 1
+    return row
 
 
 def _read(example: Example, side: int, into: NDArray[np.uint8]) -> dict[str, str]:

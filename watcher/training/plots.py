@@ -27,6 +27,7 @@ INK, FAINT, FIRST, SECOND = "#010203", "#040506", "#070809", "#0a0b0c"
 _PAGE = {INK: "--ink", FAINT: "--line", FIRST: "--first", SECOND: "--second"}
 COLOURS = (FIRST, SECOND, "#2e9e6b", "#b04fc4", "#b58a00", "#d6497b", "#1aa3b8", "#7f7f7f")
 """Of the lines, in their order; the page tells what each stands for, for it knows every script's letters."""
+HEAD = "head"  # the phase whose epochs are penalties
 POINTS = 400  # of a curve, which is more than an eye tells apart
 
 
@@ -84,7 +85,11 @@ def reliability(scored: Scored) -> str:
 
 
 def training(history: Sequence[Epoch]) -> str:
-    """SVG: losses and accuracy over the epochs, one after another; a dashed line where a phase begins."""
+    """SVG: losses and accuracy over the epochs, one after another; a dashed line where a phase begins.
+
+    Epochs of the head are penalties that were tried, of any other phase passes over the pictures. The lowest
+    validation loss of the last phase is ringed.
+    """
     figure = _figure(7.6, 3.0)
     loss, accuracy = figure.subplots(1, 2)
     epochs = np.arange(1, len(history) + 1)
@@ -92,8 +97,12 @@ def training(history: Sequence[Epoch]) -> str:
     loss.plot(epochs, [epoch.loss for epoch in history], marker, color=SECOND, markersize=3)
     loss.plot(epochs, [epoch.validation_loss for epoch in history], marker, color=FIRST, markersize=3)
     accuracy.plot(epochs, [epoch.validation_accuracy for epoch in history], marker, color=FIRST, markersize=3)
-    loss.set(xlabel="epoch", ylabel="loss")
-    accuracy.set(xlabel="epoch", ylabel="accuracy, held out")
+    if (best := lowest(history)) is not None:
+        for axes, value in ((loss, history[best].validation_loss), (accuracy, history[best].validation_accuracy)):
+            axes.plot(best + 1, value, "o", color=FIRST, markersize=10, fillstyle="none")
+    across = ", then ".join(dict.fromkeys(_across(epoch) for epoch in history))
+    loss.set(xlabel=across, ylabel="loss")
+    accuracy.set(xlabel=across, ylabel="accuracy, validation")
     for axes in (loss, accuracy):
         axes.xaxis.get_major_locator().set_params(integer=True)
         for before, epoch in zip(range(len(history)), history[1:], strict=False):
@@ -101,6 +110,17 @@ def training(history: Sequence[Epoch]) -> str:
                 axes.axvline(before + 1.5, color=FAINT, linestyle="--")
     _style(loss, accuracy)
     return _svg(figure)
+
+
+def lowest(history: Sequence[Epoch]) -> int | None:
+    """The place of the lowest validation loss in the last phase, the first of equals; None if none is a number."""
+    last = [place for place, epoch in enumerate(history) if epoch.phase == history[-1].phase]
+    told = [place for place in last if np.isfinite(history[place].validation_loss)]
+    return min(told, key=lambda place: history[place].validation_loss, default=None)
+
+
+def _across(epoch: Epoch) -> str:
+    return "penalty, strong to weak" if epoch.phase == HEAD else "pass"
 
 
 def _figure(width: float, height: float) -> Figure:

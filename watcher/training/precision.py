@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,10 +22,14 @@ log = structlog.get_logger()
 # and how much faster it must be, for timings are noisy.
 ALIKE = 0.999
 FASTER = 0.9
+# Of so many timings the best counts: what else the machine does can only make one slower.
+TIMINGS = 3
 
 
-def policy(recipe: Recipe, sample: NDArray[np.uint8]) -> str:
+def policy(recipe: Recipe, sample: NDArray[np.uint8], note: Callable[[str], None] = lambda _: None) -> str:
     """Keras' dtype policy for the base: what the recipe says, or for "auto" what one batch of `sample` shows.
+
+    `sample` is uint8 [n, side, side, 3]. `note` is told what was chosen for "auto", and why.
 
     bfloat16 is twice to six times as fast as float32 for large convolutions where the processor multiplies it (AMX,
     AVX512-BF16, GPUs), and slower for depthwise ones. Variables stay float32 (Micikevicius et al. 2018).
@@ -36,12 +41,22 @@ def policy(recipe: Recipe, sample: NDArray[np.uint8]) -> str:
     lengths = np.linalg.norm(exact, axis=1) * np.linalg.norm(close, axis=1)
     alike = float(np.min(np.sum(exact * close, axis=1) / np.maximum(lengths, 1e-12)))
     log.debug("precision", float32_seconds=slow, bfloat16_seconds=quick, alike=alike)
-    return "mixed_bfloat16" if quick < FASTER * slow and alike > ALIKE else "float32"
+    if quick >= FASTER * slow:
+        note(f"{recipe.base} computes in float32, for bfloat16 is not faster here")
+        return "float32"
+    if not alike > ALIKE:
+        note(f"{recipe.base} computes in float32, for bfloat16 would change what it sees")
+        return "float32"
+    note(f"{recipe.base} computes in bfloat16, {slow / quick:.1f} times as fast here as float32")
+    return "mixed_bfloat16"
 
 
 def _timed(name: str, recipe: Recipe, pixels: NDArray[np.uint8]) -> tuple[float, NDArray[np.float32]]:
     features = build(recipe, 2, name).features
     found = outputs(features, pixels)  # the first call also compiles
-    start = time.perf_counter()
-    outputs(features, pixels)
-    return time.perf_counter() - start, found
+    best = float("inf")
+    for _ in range(TIMINGS):
+        start = time.perf_counter()
+        outputs(features, pixels)
+        best = min(best, time.perf_counter() - start)
+    return best, found

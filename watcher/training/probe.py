@@ -46,9 +46,13 @@ class Scale:
 
     def __call__(self, features: NDArray[Any]) -> Array:
         scaled = features.astype(np.float32)
-        scaled -= self.mean
-        scaled /= np.sqrt(self.variance + EPSILON)
+        self.apply(scaled)
         return scaled
+
+    def apply(self, features: Array) -> None:
+        """Scales them in place."""
+        features -= self.mean
+        features /= np.sqrt(self.variance + EPSILON)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +130,19 @@ def _head(flat: NDArray[np.float64], width: int, labels: int) -> Head:
     return Head(both[:-1], both[-1])
 
 
-def rows(lesson: Lesson, scale: Scale) -> tuple[Array, Array, Array]:
-    """Every view of every picture as a row of its own."""
-    views, count, width = lesson.inputs.shape
-    views = min(views, max(1, MEMORY // (count * width * 4)))
-    scaled = np.concatenate([scale(view) for view in lesson.inputs[:views]])
-    return scaled, np.tile(lesson.targets, (views, 1)), np.tile(lesson.weights, views)
+def views_that_fit(views: int, count: int, width: int) -> int:
+    """Of so many views of `count` pictures, with `width` features each, those that a head can learn from: at least one."""
+    return min(views, max(1, MEMORY // (count * width * 4)))
+
+
+def rows(lesson: Lesson, scale: Scale, chosen: slice | NDArray[np.int64] = slice(None)) -> tuple[Array, Array, Array]:
+    """Every view of every picture, or of the chosen ones, as a row of its own: scaled features, targets, weights."""
+    targets, weights = lesson.targets[chosen], lesson.weights[chosen]
+    count, width = len(targets), lesson.inputs.shape[2]
+    views = views_that_fit(len(lesson.inputs), count, width)
+    scaled = np.empty((views * count, width), np.float32)  # once, for it may be all that fits
+    for view in range(views):
+        part = scaled[view * count : (view + 1) * count]
+        part[:] = lesson.inputs[view][chosen]
+        scale.apply(part)
+    return scaled, np.tile(targets, (views, 1)), np.tile(weights, views)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from watcher.toml_file import Section
 
@@ -97,6 +97,12 @@ class Recipe(Section):
     augment: Augment = Augment()
     fine_tune: FineTune = FineTune()
     teacher: Teacher = Teacher()
+
+    @model_validator(mode="after")
+    def _something_is_left_to_learn_from(self) -> Self:
+        if self.validation + self.held_out >= 0.9:
+            raise ValueError("validation and held_out together leave nothing to learn from: make them smaller")
+        return self
 
     def of_teacher(self) -> Recipe:
         """The recipe by which the teacher's features are made."""

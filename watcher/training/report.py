@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from watcher.training import plots, report_tables
 from watcher.training.mistakes import least_certain, worst
+from watcher.training.plots import HEAD
 from watcher.training.wording import caution, headline, hundred
 
 if TYPE_CHECKING:
@@ -103,14 +104,15 @@ def _sections(
 
 _FIGURES = (
     "The interval says between which values the figure would probably lie on other groups like these; "
-    "it comes from drawing whole groups again and again."
+    "it comes from drawing whole groups again and again or, where that changes nothing, as where there is no mistake, "
+    "from the number of pictures (Wilson)."
 )
 _MATRIX = "Each row holds the pictures of one truth. What lies in the framed fields is right, all else is a mistake."
 _PAIRS = "The labels that are most often taken for one another."
 _LABELS = "Found: of the pictures that truly are so, the share it calls so. Those it finds least come first."
 _TRAINING = (
-    "The loss should fall and then stay level on pictures it does not learn from; where that rises while the other "
-    "falls, it began to learn by heart."
+    "The loss should fall and then stay level on the validation pictures, which it does not learn from but is chosen "
+    "by; where that rises while the other falls, it began to learn by heart."
 )
 _GROUPS = (
     "The worst first. A group that stands out may be stained or lit differently, or have wrong labels. "
@@ -162,10 +164,24 @@ def _curves(scored: Scored) -> str:
 
 
 def _training(history: Sequence[Epoch]) -> str:
-    key = _key([("pictures it learned from", plots.SECOND), ("pictures held out", plots.FIRST)])
-    return key + _figure(plots.training(history), "Loss and accuracy after each epoch, that is, each pass.")
+    key = _key([("pictures it learned from", plots.SECOND), ("validation pictures", plots.FIRST)])
+    phases = {epoch.phase for epoch in history}
+    told = [_TRIES] if HEAD in phases else []
+    told += ["Loss and accuracy after each pass over the pictures."] if phases - {HEAD} else []
+    told += ["The dashed line is where the one ends and the other begins."] if len(phases) > 1 else []
+    ring = _RING if phases - {HEAD} else _RING_OF_HEAD
+    return key + _figure(plots.training(history), " ".join([*told, ring]))
 
 
+_TRIES = (
+    "The head is not taught in passes: it is solved anew with one penalty after another, from a strong one, which "
+    "lets only the plainest signs count, to weak ones. Each point is one of them."
+)
+_RING = "Ringed is the lowest loss on the validation pictures: the model as it was then is the one that was kept."
+_RING_OF_HEAD = (
+    "Ringed is the lowest loss on the validation pictures. The head that was kept has the strongest penalty that does "
+    "as well, as far as so many pictures can tell."
+)
 _WORST_LABELS = {False: "", True: " A line for each label, or for the eight that are told apart worst."}
 
 

@@ -1,21 +1,19 @@
-"""One run of a job: its own folder, which a stopped run goes on in; the training; the new version in the registry."""
+"""One run of a job: its folder, the training, the new version in the registry."""
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import hashlib
 import os
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from watcher.errors import DataError
+from watcher.errors import ModelError
+from watcher.intake.names import clean
+from watcher.training import unfinished
 from watcher.training.examples import find_examples
 from watcher.training.material import sample
-from watcher.training.metrics import measure
+from watcher.training.metrics import Metrics, measure
 from watcher.training.network import build
 from watcher.training.report import METRICS, REPORT, write_report
 from watcher.training.split import check_labels
@@ -28,13 +26,8 @@ if TYPE_CHECKING:
     from watcher.models.registry import Registry
     from watcher.training.examples import Example
     from watcher.training.job import Job
-    from watcher.training.metrics import Metrics
     from watcher.training.training import Candidate
     from watcher.training.watching import Watching
-
-# Folders of runs that have not ended, beside the versions of their model.
-UNFINISHED = ".training-"
-LOCK = ".training.lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,28 +44,60 @@ def run_job(
     """Trains by the job on the pictures of `source` and stores the new version with its report.
 
     With `promote=False` it goes live only if no other version is. A run that was stopped is gone on with where the
-    job and the pictures are the same; after a success nothing of such runs is kept. Raises DataError, ModelError,
-    and OSError where nothing can be written.
+    job and the pictures are the same; after a success nothing of it is kept. Raises DataError, ModelError, and
+    OSError where nothing can be written.
     """
     examples = find_examples(source, job.data.group_by)
     _check(examples, job)
     if job.data.pictures:
         examples = sample(examples, job.data.pictures, job.training.seed)
-    with _folder(registry.root / job.model, _identity(job, examples)) as folder:
-        candidate = train(examples, job.training, job.data.positive, folder, watching)
-        metrics = measure(candidate.judged)
-        package = registry.install(
-            job.model,
-            candidate.model,
-            candidate.card,
-            now(),
-            promote=promote,
-            half=job.training.half,
-            extras=lambda card: _report(folder / "report", candidate, metrics, card, source),
-        )
-        for left in _unfinished(registry.root / job.model):
-            shutil.rmtree(left)
-    return Trained(package, metrics)
+    with unfinished.own(registry.root / job.model, unfinished.identity(job, examples, source)) as run:
+        unfinished.tell_of_others(run, watching.note, now())
+        trained = _ended(registry, job.model, run.name, now, promote=promote)
+        if not trained:
+            candidate = train(examples, job.training, job.data.positive, run.folder, watching)
+            metrics = measure(candidate.judged)
+            package = registry.install(
+                job.model,
+                candidate.model,
+                _with_origin(candidate.card, job, source, run.name),
+                now(),
+                promote=promote,
+                half=job.training.half,
+                extras=lambda card: _report(run.folder / "report", candidate, metrics, card, source),
+            )
+            trained = Trained(package, metrics)
+        run.remove()
+    return trained
+
+
+def _ended(registry: Registry, model: str, run: str, now: Callable[[], datetime], *, promote: bool) -> Trained | None:
+    """What the run came to, if it was cut short only after its version was stored."""
+    for version in reversed(registry.versions(model)):
+        try:
+            package = registry.read(model, version)
+            if package.card.trained_on is None or package.card.trained_on.settings.get("run") != run:
+                continue
+            metrics = Metrics.model_validate_json((package.folder / METRICS).read_bytes())
+        except (ModelError, OSError, ValueError):
+            continue  # damaged since: it is trained again
+        if promote or not registry.has(model):
+            registry.promote(model, version, now())
+        return Trained(package, metrics)
+    return None
+
+
+def _with_origin(card: dict[str, Any], job: Job, source: Path, run: str) -> dict[str, Any]:
+    """The card with what else is needed to make the model again: which pictures of which source, how grouped."""
+    trained_on = card["trained_on"]
+    data = job.data.model_dump(mode="json") | {"source": _name(source)}
+    settings = trained_on.settings | {"data": data, "run": run}
+    return card | {"trained_on": trained_on.model_copy(update={"settings": settings})}
+
+
+def _name(source: Path) -> str:
+    """A card travels: of folders here it keeps the name."""
+    return clean(os.path.basename(os.path.abspath(source)))
 
 
 def _check(examples: Sequence[Example], job: Job) -> None:
@@ -84,52 +109,6 @@ def _check(examples: Sequence[Example], job: Job) -> None:
         build(job.training.of_teacher(), 2)
 
 
-def _identity(job: Job, examples: Sequence[Example]) -> str:
-    """Changes with the job and with any picture's name, label, group, size or time."""
-    digest = hashlib.sha256(job.model_dump_json().encode())
-    for example in examples:
-        with contextlib.suppress(OSError):
-            status = example.path.stat()
-            digest.update(f"{example}{status.st_size} {status.st_mtime_ns}".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:12]
-
-
-@contextlib.contextmanager
-def _folder(home: Path, identity: str) -> Iterator[Path]:
-    """The run's own folder, held for this process alone."""
-    folder = home / f"{UNFINISHED}{identity}"
-    home.mkdir(parents=True, exist_ok=True)
-    with _alone(home):
-        folder.mkdir(exist_ok=True)
-        try:
-            yield folder
-        except DataError:
-            # What the pictures do not allow, a second try would not, either.
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-
-
-@contextlib.contextmanager
-def _alone(home: Path) -> Iterator[None]:
-    handle = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(handle)
-        raise DataError(f"{home.name} is being trained already, by another process: wait until it ends") from None
-    except OSError:
-        pass  # a share without locks
-    try:
-        yield
-    finally:
-        os.close(handle)
-
-
-def _unfinished(home: Path) -> list[Path]:
-    """What stopped runs left. None of them goes on while the model is held by this process."""
-    return [path for path in home.glob(f"{UNFINISHED}*") if path.is_dir()]
-
-
 def _report(folder: Path, candidate: Candidate, metrics: Metrics, card: Card, source: Path) -> dict[str, bytes]:
     trained_on = card.trained_on
     assert trained_on is not None
@@ -139,7 +118,7 @@ def _report(folder: Path, candidate: Candidate, metrics: Metrics, card: Card, so
         "Weights": card.weights,
         "Its file's SHA-256": card.digest,
         "Input": f"{card.input_size[0]} x {card.input_size[1]} pixels, by {card.resize}",
-        "Pictures": f"{source.absolute().name}, {trained_on.pictures:,} of {trained_on.groups:,} groups",
+        "Pictures": f"{_name(source)}, {trained_on.pictures:,} of {trained_on.groups:,} groups",
         "Their SHA-256": trained_on.data_digest,
         "Judged by": f"{metrics.pictures:,} of them, of groups that "
         + (

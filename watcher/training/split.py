@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from watcher.training.examples import Example
 
 
+# A share that one fold comes this close to is one fold; others are several of at most so many.
+CLOSE = 0.1
+MOST_FOLDS = 20
+
+
 @dataclass(frozen=True, slots=True)
 class Split:
     """Indices into the examples, int64, sorted."""
@@ -75,10 +80,11 @@ def check_labels(examples: Sequence[Example]) -> None:
 
 def _short_of(examples: Sequence[Example], label: str, side: str) -> str:
     counts = Counter(example.group for example in examples if example.label == label)
+    pictures = sum(counts.values())
     return (
-        f"the label {label} has {sum(counts.values())} pictures of {len(counts)} group{'s' * (len(counts) != 1)}, too few "
-        f"for {side}, as no group may be on two sides: add pictures of other groups, group them otherwise "
-        "(--group-by), or take the label out"
+        f"the label {label} has {pictures} picture{'s' * (pictures != 1)} of {len(counts)} group{'s' * (len(counts) != 1)}, "
+        f"too few for {side}, as no group may be on two sides: add pictures of other groups, group them otherwise "
+        f"(--group-by), {'hold none out (--held-out 0), ' * (len(counts) > 1)}or take the label out"
     )
 
 
@@ -92,13 +98,31 @@ def _part(
 
     labels = np.array([examples[i].label for i in among])
     groups = np.array([examples[i].group for i in among])
-    folds = min(max(2, round(1 / share)), len(set(groups)), max(Counter(labels).values()))
-    if folds < 2:
+    most = min(len(set(groups)), max(Counter(labels).values()))
+    if most < 2:
         return among, among[:0]
+    folds, joined = _folds(share, most)
     with warnings.catch_warnings(action="ignore"):  # of labels rarer than folds, which are looked at afterwards
-        found = StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups)
-        kept, taken = min(found, key=lambda fold: _faults(labels, fold[0], fold[1], share))
-    return among[np.sort(kept)], among[np.sort(taken)]
+        found = list(StratifiedGroupKFold(folds, shuffle=True, random_state=seed).split(labels, labels, groups))
+    ways = [np.concatenate([found[(i + j) % folds][1] for j in range(joined)]) for i in range(folds)]
+    everything = np.arange(len(among))
+    taken = min(ways, key=lambda way: _faults(labels, np.setdiff1d(everything, way), way, share))
+    return np.delete(among, taken), among[np.sort(taken)]
+
+
+def _folds(share: float, most: int) -> tuple[int, int]:
+    """Into how many folds, `most` at most, and how many of them together are about `share`.
+
+    The fewest that come close, for larger folds hold every label; where none do, those that come closest.
+    """
+    one = max(2, round(1 / share))
+    if one > most or abs(1 / one - share) <= CLOSE * share:
+        return min(one, most), 1
+    ways = [
+        (folds, joined) for folds in range(2, min(most, MOST_FOLDS) + 1) if 0 < (joined := round(share * folds)) < folds
+    ] or [(2, 1)]
+    close = [way for way in ways if abs(way[1] / way[0] - share) <= CLOSE * share]
+    return close[0] if close else min(ways, key=lambda way: abs(way[1] / way[0] - share))
 
 
 def _faults(

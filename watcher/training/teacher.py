@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,27 +19,38 @@ if TYPE_CHECKING:
 FOLDS = 5
 
 
+def too_few(groups: Sequence[str]) -> str | None:
+    """Why labels of pictures of these groups cannot be doubted, and what to do; None if they can.
+
+    To be asked before a teacher's features are computed, for they would be of no use.
+    """
+    if len(set(groups)) > 1:
+        return None
+    return (
+        "labels are taken as they are: all training pictures are of one group, and a teacher judges each group by what "
+        "it learned from others; add pictures of other groups, or group them otherwise (--group-by)"
+    )
+
+
 def softened(lesson: Lesson, groups: Sequence[str], trust: float, seed: int, progress: Progress) -> NDArray[np.float32]:
     """The lesson's targets [n, labels] with the part `trust` of each replaced by a head's out-of-fold scores.
 
     Each picture is scored, over all its views, by a head that never saw its group, so a wrong label cannot defend
     itself (in the spirit of confident learning, Northcutt et al. 2021; the mixing is distillation, Hinton et al. 2015).
+    Where `too_few` says that this cannot be, the targets are as they were.
     """
     from sklearn.model_selection import GroupKFold
 
-    count = len(lesson.targets)
-    if len(set(groups)) < FOLDS:
+    if too_few(groups):
         return lesson.targets
+    count, folds = len(lesson.targets), min(FOLDS, len(set(groups)))
     scale = Scale.of(lesson.inputs[0])
     found = solve(lesson, scale, lambda done, of: progress(done, of * 2))
     scores = np.zeros_like(lesson.targets)
-    folds = GroupKFold(FOLDS, shuffle=True, random_state=seed).split(np.zeros(count), groups=list(groups))
-    for number, (others, own) in enumerate(folds):
-        part = replace(
-            lesson, inputs=lesson.inputs[:, others], targets=lesson.targets[others], weights=lesson.weights[others]
-        )
-        head, _ = minimise(*rows(part, scale), found.penalty, found.head)
+    parts = GroupKFold(folds, shuffle=True, random_state=seed).split(np.zeros(count), groups=list(groups))
+    for number, (others, own) in enumerate(parts):
+        head, _ = minimise(*rows(lesson, scale, others), found.penalty, found.head)
         logits = np.mean([head(scale(view[own])) for view in lesson.inputs], axis=0)
         scores[own] = np.exp(log_softmax(logits))
-        progress(FOLDS + number + 1, 2 * FOLDS)
+        progress(folds + number + 1, 2 * folds)
     return np.asarray((1 - trust) * lesson.targets + trust * scores, np.float32)

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from watcher.errors import DataError
+from watcher.models.halved import round_weights
 from watcher.models.package import TrainedOn
 from watcher.training import calibration, familiarity
 from watcher.training.examples import data_digest
 from watcher.training.learning import learn
+from watcher.training.mapped import Rows
 from watcher.training.material import prepare
 from watcher.training.network import outputs, side_of
 from watcher.training.scored import Scored
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from watcher.training.examples import Example
     from watcher.training.history import Epoch
+    from watcher.training.learning import Learned
     from watcher.training.material import Material
     from watcher.training.recipe import Recipe
     from watcher.training.watching import Watching
@@ -52,26 +55,34 @@ def train(
     material = prepare(examples, side_of(recipe), recipe, folder, watching)
     positive = positive_of(material.labels, positive)
     learned = learn(material, recipe, folder, watching)
-    progress = watching.stage("Calibrating and judging")
-    familiar = familiarity.learn(*learned.scaled, recipe.seed)
-    model = familiarity.finished(learned.network, familiar, recipe.looks)
-    choosing = outputs(model, material.pixels.array[material.parts.validation])
-    progress(1, 2)
-    truth = material.truth[material.parts.validation]
+    model = _model(learned, material, recipe)
+    progress = watching.stage("Judging")
+    parts, pixels = material.parts, material.pixels.array
+    choosing = outputs(model, Rows(pixels, parts.validation), progress)
+    truth = material.truth[parts.validation]
     temperature = calibration.temperature(choosing, truth)
     threshold = calibration.review_threshold(calibrated(choosing, temperature), truth, recipe.review_accuracy)
-    judging = material.parts.held_out
-    if len(judging):
-        scores = calibrated(outputs(model, material.pixels.array[judging]), temperature)
-    else:
-        judging, scores = material.parts.validation, calibrated(choosing, temperature)
-    progress(2, 2)
+    judging, scores = parts.validation, calibrated(choosing, temperature)
+    if len(parts.held_out):
+        judging = parts.held_out
+        scores = calibrated(outputs(model, Rows(pixels, judging), progress), temperature)
     card = _card(material, recipe, learned.precision) | {
         "temperature": temperature,
         "review_threshold": threshold,
         "positive_label": positive,
     }
     return Candidate(model, card, _scored(material, judging, scores, positive), learned.history, material.notes)
+
+
+def _model(learned: Learned, material: Material, recipe: Recipe) -> keras.Model:
+    """The network as it is to be kept, with what it is familiar with inside."""
+    network, (teaching, choosing) = learned.network, learned.features
+    logits = outputs(network.head, choosing)
+    network.shift(calibration.shifts(logits, material.truth[material.parts.validation]))
+    model = familiarity.finished(network, familiarity.learn(teaching, choosing, recipe.seed), recipe.looks)
+    if recipe.half:
+        round_weights(model)  # what is judged is what is kept
+    return model
 
 
 def positive_of(labels: Sequence[str], wanted: str | None) -> str | None:

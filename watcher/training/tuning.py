@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from watcher.training.recipe import Recipe
 
 
-def tuning(network: Network, augment: keras.Model, lesson: Lesson, recipe: Recipe) -> Fit:
+def tuning(network: Network, augment: keras.Model, lesson: Lesson, recipe: Recipe, precision: str) -> Fit:
     """The top of the base and the head, by AdamW with a warm-up and a cosine (Loshchilov and Hutter 2019)."""
     keras = import_keras()
     settings = recipe.fine_tune
@@ -30,7 +30,10 @@ def tuning(network: Network, augment: keras.Model, lesson: Lesson, recipe: Recip
     model = keras.Model(pixels, joined(augment(pixels)), name="tuned")
     batch = min(settings.batch_size, len(lesson.targets))
     steps = len(lesson.targets) // batch
-    model.compile(optimizer=_optimizer(recipe, steps), loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+    optimizer = _optimizer(recipe, steps)
+    if precision == "mixed_float16":  # whose smallest gradients would vanish
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    model.compile(optimizer=optimizer, loss=keras.losses.CategoricalCrossentropy(from_logits=True))
     model.optimizer.build(model.trainable_variables)
 
     def batches(epoch: int) -> Iterator[Batch]:

@@ -67,6 +67,23 @@ class Values:
         cells = _share(np.bincount(self._pair, weights, len(self.cells)), truth[self._cell_truth])
         return np.concatenate((whole, recall, precision, auc, average, cells))
 
+    def pictures(self) -> Numbers:
+        """How many pictures each figure of a row rests on; 0 for what cannot be told.
+
+        A share rests on all those it is of, an area under a curve on as many as the rarer side has (as the bound of
+        its variance says, Birnbaum and Klose 1957). A mean over labels varies like a share of L^2 / sum(1 / n) pictures.
+        """
+        truth = np.bincount(self._truth, minlength=self._size).astype(np.float64)
+        said = np.bincount(self._said, minlength=self._size).astype(np.float64)
+        every = truth.sum()
+        of_two = (0.0, 0.0) if self._positive is None else (truth[self._positive], truth[1 - self._positive])
+        areas = np.zeros(self._size)
+        for label in self._rankings:
+            areas[label] = min(truth[label], every - truth[label])
+        area = _behind_mean(areas)
+        whole = [every, _behind_mean(truth), *of_two, area, area, every]
+        return np.concatenate((whole, truth, said, areas, areas, truth[self._cell_truth]))
+
     def _of_two(self, recall: Numbers) -> tuple[float, float]:
         """Sensitivity and specificity: of two labels, the recall of the positive one and that of the other."""
         if self._positive is None:
@@ -88,6 +105,12 @@ def bins(confidence: Numbers) -> NDArray[np.int64]:
 def _share(part: NDArray[Any], whole: NDArray[Any]) -> Numbers:
     found: Numbers = np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
     return found
+
+
+def _behind_mean(pictures: Numbers) -> float:
+    """Of how many pictures a share varies like the mean of shares of so many each; those of none are no part of it."""
+    some = pictures[pictures > 0]
+    return float(len(some) ** 2 / (1 / some).sum()) if len(some) else 0.0
 
 
 def _macro(values: Numbers) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
 
 FEW_GROUPS = 10
 NOTHING = "\N{EN DASH}"
+_MORE, _LESS = "more than 99.9", "less than 0.1"
 
 MEANING = {
     "accuracy": "Of 100 pictures, how many get their true label.",
@@ -33,7 +35,12 @@ NAMES = {
 
 
 def headline(metrics: Metrics) -> list[str]:
-    """What the model is worth, in one sentence or two."""
+    """What the model is worth, in one sentence or two, and one more where guessing would do as well."""
+    guess = beside_guessing(metrics)
+    return [*_worth(metrics), *([guess] if guess else [])]
+
+
+def _worth(metrics: Metrics) -> list[str]:
     if metrics.positive is None:
         return [f"Of 100 pictures it names {_of_100(metrics.accuracy)} rightly{_certainty(metrics.accuracy)}."]
     positive, negative = metrics.positive, the_other(metrics)
@@ -45,6 +52,32 @@ def headline(metrics: Metrics) -> list[str]:
         calm = metrics.specificity
         sentences.append(f"Of 100 that truly are {negative} it calls {_of_100(calm)} so{_certainty(calm)}.")
     return sentences
+
+
+def beside_guessing(metrics: Metrics) -> str | None:
+    """What to know where the model is not surely better than always saying the commonest label; else None."""
+    pictures = Counter[str]()
+    for cell in metrics.confusion:
+        pictures[cell.truth] += cell.pictures
+    accuracy, balanced = metrics.accuracy.value, metrics.balanced_accuracy
+    if len(pictures) < 2 or accuracy is None or balanced.value is None:
+        return None
+    # Of labels with as many pictures the first by name, whatever order they come in.
+    commonest, count = min(pictures.items(), key=lambda one: (-one[1], one[0]))
+    right = f"right for {hundred(count / metrics.pictures)} of 100"
+    tells_apart = (balanced.value if balanced.low is None else balanced.low) > 1 / len(pictures)
+    if accuracy <= count / metrics.pictures:
+        if tells_apart:
+            return f"Always saying {commonest} would be {right}, which is no less, but would find none of the others."
+        return (
+            f"That is no better than always saying {commonest}, which would be {right}: the model is of no use yet. "
+            "Look whether the labels are right, and give it more pictures or another base."
+        )
+    if not tells_apart:
+        return (
+            f"That may be no better than always saying {commonest}, which would be {right}: more pictures would tell."
+        )
+    return None
 
 
 def meaning(name: str, metrics: Metrics) -> str:
@@ -101,9 +134,9 @@ def hundred(share: float) -> str:
     """A share as so many of 100, with one decimal at most; only all are 100, only none 0."""
     text = f"{100 * share:.1f}"
     if text == "100.0" and share < 1:
-        return "more than 99.9"
+        return _MORE
     if text == "0.0" and share > 0:
-        return "less than 0.1"
+        return _LESS
     return text.removesuffix(".0")
 
 
@@ -114,4 +147,9 @@ def _of_100(measure: Measure) -> str:
 def _certainty(measure: Measure) -> str:
     if measure.low is None or measure.high is None:
         return ""
-    return f" (with 95 % certainty between {hundred(measure.low)} and {hundred(measure.high)})"
+    low, high = hundred(measure.low), hundred(measure.high)
+    if low == _MORE or high == _LESS:
+        return f" (with 95 % certainty {low if low == _MORE else high})"
+    if low == high:
+        return f" (with 95 % certainty about {low})"
+    return f" (with 95 % certainty between {low} and {high})"
