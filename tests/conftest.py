@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import tempfile
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from watcher.models.package import Package
     from watcher.results import Database
     from watcher.vision.vision import Vision
+
+# A shell starts what is in its background with Ctrl-C ignored, and so would be the programs that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Machines are noisy, so no example is too slow; and no test leaves files beside the code.
 settings.register_profile("watcher", deadline=None, database=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -227,6 +228,7 @@ def test_ctrl_c_and_ctrl_d_at_a_terminal(home: Home) -> None:
 
         def until(text: bytes, terminal: int = terminal, shown: bytearray = shown) -> None:
             while text not in shown:
+                assert select.select([terminal], [], [], homes.PATIENCE_SECONDS)[0], bytes(shown)
                 shown += os.read(terminal, 65536)
             del shown[: shown.index(text) + len(text)]
 
