@@ -134,7 +134,7 @@ def no_download(registry: Registry, name: str = "xception") -> str:
 def test_a_model_that_nobody_knows_cannot_be_fetched(registry: Registry) -> None:
     """What can be fetched is listed, and what to do with one's own model."""
     with pytest.raises(
-        ModelError, match=r"\(efficientnet-lite0, xception\): bring it with `watcher models import yolo PATH`"
+        ModelError, match=r"\(efficientnet-lite0, malaria, xception\): bring it with `watcher models import yolo PATH`"
     ):
         fetch(registry, "yolo", NOW)
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from watcher.errors import DataError
 from watcher.models.package import import_keras
 from watcher.training import probe
 from watcher.training.augment import augmenter
@@ -174,13 +175,10 @@ def test_the_best_epoch_is_kept(tmp_path: Path) -> None:
     assert again.model.get_weights()[0].item() == 1
 
 
-def test_a_fit_that_goes_astray_is_remembered_as_such(tmp_path: Path) -> None:
-    """Losses that are no numbers can be read again, and are never the best."""
-    scripted = Scripted([0.5, math.nan, math.inf])
-    standing = scripted.fit(tmp_path)
-    assert [epoch.validation_loss for epoch in standing.history[1:]] == [math.inf] * 2
-    assert standing.best == 0
-    assert Checkpoint(tmp_path, "t").standing().history == standing.history
+def test_a_fit_that_goes_astray_ends_with_what_to_do(tmp_path: Path) -> None:
+    """It cannot come back, and what it was before is not passed off as its result."""
+    with pytest.raises(DataError, match="p went astray in epoch 2: lower its learning_rate"):
+        Scripted([0.5, math.nan, math.inf]).fit(tmp_path)
     worst = Standing(history=(Epoch("p", 1, 0.0, math.nan, math.inf, 0.5),))
     assert math.isnan(Standing.model_validate_json(worst.model_dump_json()).history[0].loss)
 

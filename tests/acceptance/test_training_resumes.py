@@ -40,9 +40,7 @@ KILLS = [
     ("open", ".png", 20),
     ("os.rename", "base-training.json", 2),
     ("os.rename", "tuning.json", 2),
-    ("os.rename", "/tones/1", 1),
     ("os.rename", ".current.tmp", 1),
-    ("os.remove", "tuning.json", 1),
 ]
 # Keras is imported once, and each training run by a child that has a process of its own. It tells the batches
 # of features that it computes.
