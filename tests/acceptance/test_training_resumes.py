@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import pty
 import signal
 import subprocess
 import sys
@@ -131,35 +128,3 @@ def test_ctrl_c_says_how_to_go_on_and_other_settings_start_anew(tmp_path: Path, 
     assert trained.package.card.version == 1
     assert list((place.models / "tones").glob(".training-*")) == [stopped]
     assert str(stopped) in watching.notes[0]
-
-
-def test_ctrl_c_in_the_menu_leads_back_to_it(tmp_path: Path, source: Path) -> None:
-    """From a training that is under way, with a word on how to go on."""
-    place = home(tmp_path / "home")
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "watcher", "--home", str(place.root), "menu"]
-    process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-    os.close(theirs)
-    os.set_blocking(ours, False)
-    shown = b""
-
-    def has(text: bytes) -> bool:
-        nonlocal shown
-        with contextlib.suppress(OSError):  # nothing to read now
-            shown += os.read(ours, 65536)
-        return text in shown
-
-    try:
-        homes.wait_for(lambda: has(b"Your choice"), "the menu is there")
-        os.write(ours, f"1\n{source}\ntones\n-\n".encode())
-        homes.wait_for(lambda: has(b"Looking at the pictures"), "it trains")
-        process.send_signal(signal.SIGINT)
-        homes.wait_for(lambda: has(b"to go on where it was"), "it is stopped")
-        os.write(ours, b"4\n")
-        homes.wait_for(lambda: has(b"Goodbye"), "the menu ends")
-        assert process.wait(homes.PATIENCE_SECONDS) == 0
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)
-    assert b"Traceback" not in shown
