@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watcher.errors import DataError, UsageError
+from watcher.training.examples import Unreadable
 from watcher.training.known_labels import Matched, listed, match_labels
 from watcher.training.scored import Scored
 from watcher.vision.outcome import Failed
@@ -36,14 +37,6 @@ class _Read:
 
     pixels: Pixels
     content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A picture that could not be read, and why."""
-
-    path: Path
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,14 @@ class Example:
     group: str
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A picture that could not be read, and why."""
+
+    path: Path
+    reason: str
+
+
 def find_examples(source: Path, group_by: str | None = None) -> tuple[Example, ...]:
     """The examples of a folder with one sub-folder for each label, or of a CSV list, sorted by path.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -137,25 +137,27 @@ def _tune(
     watching: Watching,
 ) -> Standing:
     parts, pixels = material.parts, material.pixels.array
-    groups = [material.pixels.examples[i].group for i in parts.training]
-    if recipe.teacher.trust and (alone := too_few(groups)):
-        watching.note(alone)
-    elif recipe.teacher.trust:
-        lesson = replace(lesson, targets=_softened(material, recipe, folder, watching))
+    if recipe.teacher.trust:
+        groups = [material.pixels.examples[i].group for i in parts.training]
+        if alone := too_few(groups):
+            watching.note(alone)
+        else:
+            lesson = replace(lesson, targets=_softened(material, groups, recipe, folder, watching))
     lesson = replace(lesson, inputs=Rows(pixels, parts.training), validation_inputs=Rows(pixels, parts.validation))
     augment = augmenter(recipe.augment, network.features.input_shape[1], recipe.seed)
     plan = tuning(network, augment, lesson, recipe, precision)
     return fit(plan, Checkpoint(folder, "tuning"), watching.stage("Fine-tuning"))
 
 
-def _softened(material: Material, recipe: Recipe, folder: Path, watching: Watching) -> NDArray[np.float32]:
+def _softened(
+    material: Material, groups: Sequence[str], recipe: Recipe, folder: Path, watching: Watching
+) -> NDArray[np.float32]:
     """The teacher's targets, found once."""
     file = folder / "targets.npy"
     if not file.is_file():
         teacher = recipe.of_teacher()
         network = build(teacher, len(material.labels), _precision(material, teacher, folder, "teacher", watching.note))
         lesson = _features(network, material, teacher, folder, "teacher", watching)
-        groups = [material.pixels.examples[i].group for i in material.parts.training]
         targets = softened(lesson, groups, recipe.teacher.trust, recipe.seed, watching.stage("Doubting labels"))
         half = file.with_suffix(".tmp.npy")
         np.save(half, targets)

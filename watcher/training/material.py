@@ -46,7 +46,7 @@ def prepare(examples: Sequence[Example], side: int, recipe: Recipe, folder: Path
     """
     check_labels(examples)
     pixels = read_pixels(examples, side, folder, watching.stage("Reading the pictures"))
-    notes = [f"left out, {missed.reason}: {clean(str(missed.example.path))}" for missed in pixels.unreadable]
+    notes = [f"left out, {missed.reason}: {clean(str(missed.path))}" for missed in pixels.unreadable]
     if not pixels.examples:
         raise DataError(f"none of the {len(examples)} pictures can be read; the first: {notes[0]}")
     check_labels(pixels.examples)

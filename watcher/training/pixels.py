@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from watcher.models.durable import replace_text
+from watcher.training.examples import Unreadable
 from watcher.training.mapped import new_array
 from watcher.vision.decode import decode, squashed
 from watcher.vision.outcome import Failed
@@ -31,14 +32,6 @@ _CHUNK = 256
 # Chunks after which what was read is made safe; of very many pictures, parts of the whole.
 CHUNKS_KEPT = 4
 PARTS_KEPT = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Unreadable:
-    """An example that is no picture, and why."""
-
-    example: Example
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +67,7 @@ def read_pixels(examples: Sequence[Example], side: int, folder: Path, progress: 
         np.lib.format.open_memmap(array_path, "r")[: len(kept)],
         tuple(examples[i] for i in kept),
         tuple(notes[i]["sha256"] for i in kept),
-        tuple(Unreadable(examples[i], note["reason"]) for i, note in enumerate(notes) if "reason" in note),
+        tuple(Unreadable(examples[i].path, note["reason"]) for i, note in enumerate(notes) if "reason" in note),
     )
 
 
