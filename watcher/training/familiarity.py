@@ -85,8 +85,8 @@ def _distances(
 def finished(network: Network, familiar: Familiar, looks: int) -> keras.Model:
     """RGB 0..255 → probabilities [batch, labels], float32: the network's where pictures are familiar, equal ones elsewhere.
 
-    The label that comes first is the network's either way. With 2 or 4 `looks` the probabilities are the mean of
-    those of the picture and of its mirror images, which takes as much longer.
+    The label that comes first is the network's either way. With 2, 4 or 8 `looks` the probabilities are the mean of
+    those of the picture and of its mirror images, at 8 also turned by a right angle; it takes as much longer.
     """
     keras = import_keras()
     once = _once(network, familiar)
@@ -94,8 +94,10 @@ def finished(network: Network, familiar: Familiar, looks: int) -> keras.Model:
         return once
     pixels = keras.Input(once.input_shape[1:], name="rgb")
     pictures = [pixels, pixels[:, :, ::-1]]
-    if looks == 4:
-        pictures += [pixels[:, ::-1], pixels[:, ::-1, ::-1]]
+    if looks >= 4:
+        pictures += [picture[:, ::-1] for picture in pictures]
+    if looks == 8:
+        pictures += [keras.ops.transpose(picture, (0, 2, 1, 3)) for picture in pictures]
     mean = keras.layers.Average(name="mean", dtype="float32")([once(picture) for picture in pictures])
     return keras.Model(pixels, mean, name="classifier")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from watcher.errors import DataError
-from watcher.models.package import import_keras
 from watcher.training.history import Epoch
 from watcher.training.lesson import judged
 
@@ -72,37 +72,40 @@ def _epoch(plan: Fit, standing: Standing, checkpoint: Checkpoint, progress: Prog
     number = len(standing.history)
     start = time.monotonic()
     loss = _teach(plan, number, progress)
-    losses, accuracy = judged(plan.validate(), plan.truth)
-    validation_loss = float(losses.mean()) if np.isfinite(losses).all() else math.inf
-    epoch = Epoch(plan.phase, number + 1, time.monotonic() - start, loss, validation_loss, accuracy)
-    better = standing.best is None or epoch.validation_loss < standing.best_loss
-    update = {"history": (*standing.history, epoch), "best": number if better else standing.best}
-    standing = standing.model_copy(update=update)
-    if better:
-        checkpoint.save_best(standing, plan.kept)
+    with _averaged(plan.model):
+        losses, accuracy = judged(plan.validate(), plan.truth)
+        validation_loss = float(losses.mean()) if np.isfinite(losses).all() else math.inf
+        epoch = Epoch(plan.phase, number + 1, time.monotonic() - start, loss, validation_loss, accuracy)
+        better = standing.best is None or epoch.validation_loss < standing.best_loss
+        update = {"history": (*standing.history, epoch), "best": number if better else standing.best}
+        standing = standing.model_copy(update=update)
+        if better:
+            checkpoint.save_best(standing, plan.kept)
     checkpoint.save(standing, plan.model)
     return standing
 
 
 def _teach(plan: Fit, number: int, progress: Progress) -> float:
-    """One epoch's training; the mean loss.
-
-    Where the optimizer averages weights (Polyak and Juditsky 1992), Keras ends with the averages in place: they are
-    validated and kept, and the next epoch goes on from them (as in Lookahead, Zhang et al. 2019).
-    """
-    keras = import_keras()
-    done = number * plan.steps
-
-    def tell(batch: int, logs: object) -> None:  # noqa: ARG001  (Keras gives it by name)
+    """One epoch's training; the mean loss."""
+    done, losses = number * plan.steps, []
+    for batch, (inputs, targets, weights) in enumerate(plan.batches(number)):
+        losses.append(plan.model.train_on_batch(inputs, targets, sample_weight=weights))
+        plan.model.reset_metrics()
         progress(done + batch + 1, plan.epochs * plan.steps)
+    return float(np.mean(losses))
 
-    history = plan.model.fit(
-        plan.batches(number),
-        steps_per_epoch=plan.steps,
-        initial_epoch=number,
-        epochs=number + 1,
-        shuffle=False,  # the batches are shuffled already
-        verbose=0,
-        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=tell)],
-    )
-    return float(history.history["loss"][-1])
+
+@contextlib.contextmanager
+def _averaged(model: keras.Model) -> Iterator[None]:
+    """Where the optimizer averages weights over its steps (Polyak and Juditsky 1992), the averages stand in meanwhile.
+
+    They are validated and kept; the training itself goes on from the weights as they were.
+    """
+    variables = model.trainable_variables
+    own = [variable.numpy().copy() for variable in variables]
+    model.optimizer.finalize_variable_values(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, own, strict=True):
+            variable.assign(value)

@@ -89,8 +89,9 @@ class Recipe(Section):
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto", description="what the base computes in: auto takes the fastest here that keeps the features"
     )
-    looks: Literal[1, 2, 4] = Field(
-        default=1, description="the finished model averages the scores of so many mirror images, and is so much slower"
+    looks: Literal[1, 2, 4, 8] = Field(
+        default=1,
+        description="the finished model averages the scores of so many mirrored and turned images, and is so much slower",
     )
     half: bool = Field(default=False, description="keep the weights in float16 on disk, half the size")
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(default=1, description="the same seed, the same model")
