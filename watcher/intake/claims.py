@@ -81,6 +81,18 @@ class ClaimFolder:
             return None
         return claim
 
+    def bring(self, claim: Claim, file: Path) -> None:
+        """Moves a file from elsewhere here, as the picture of `claim`; may be repeated after a crash.
+
+        Raises FileExistsError where an earlier try came as far as the copy.
+        """
+        target = self.file(claim)
+        if self._one_name(claim) is None:
+            with suppress(FileExistsError):
+                self._entry(claim).mkdir()
+            target.parent.mkdir(parents=True, exist_ok=True)
+        move_new(file, target)
+
     def attempt(self, claim: Claim) -> Claim:
         """Counts, on disk, that the picture is about to be opened."""
         tried = claim.tried()

@@ -19,7 +19,7 @@ def recorded(connection: Connection, claims: Iterable[str]) -> dict[str, Recorde
     columns = ImageRow.claim, ImageRow.state, ImageRow.original_path, ImageRow.outbox_path, ImageRow.kept
     return {
         claim: Recorded(state=state, original_path=original, outbox_path=outbox, kept=kept)
-        for chunk in _chunks(claims)
+        for chunk in chunks(claims)
         for claim, state, original, outbox, kept in connection.execute(
             select(*columns).where(ImageRow.claim.in_(chunk))
         )
@@ -32,7 +32,7 @@ def classified(connection: Connection, sha256s: Iterable[str], model: ModelVersi
     if version is None:
         return {}
     known: dict[str, Known] = {}
-    for chunk in _chunks(sha256s):
+    for chunk in chunks(sha256s):
         known.update(_classified(connection, chunk, version))
     return known
 
@@ -40,7 +40,7 @@ def classified(connection: Connection, sha256s: Iterable[str], model: ModelVersi
 def kept(connection: Connection, paths: Iterable[str]) -> dict[str, set[str]]:
     """Fingerprints of the originals that stay in the inbox, by path; a path can have held several."""
     found: dict[str, set[str]] = {}
-    for chunk in _chunks(paths):
+    for chunk in chunks(paths):
         rows = select(ImageRow.path, ImageRow.kept).where(ImageRow.path.in_(chunk))
         for path, fingerprint in connection.execute(rows.where(ImageRow.kept.is_not(None))):
             found.setdefault(path, set()).add(fingerprint or "")
@@ -78,7 +78,8 @@ def _classified(connection: Connection, sha256s: list[str], version: int) -> Ite
         yield sha256 or "", Known(predictions=predictions, name=name, path=path)
 
 
-def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values, each once, as many at a time as one statement takes."""
     once = list(dict.fromkeys(values))
     for start in range(0, len(once), CHUNK):
         yield once[start : start + CHUNK]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, column, or_, select, table
+from sqlalchemy import ColumnElement, Select, SQLColumnExpression, column, or_, select, table
 
 from watcher.results.database import Database
 from watcher.results.records import State, check_aware
@@ -90,7 +90,7 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.label is not None:
         yield of.label == wanted.label
     if wanted.group is not None:
-        yield _in_group(wanted.group)
+        yield in_group(of.grp, wanted.group)
     if wanted.state is not None:
         yield of.state == wanted.state.value
     if wanted.min_score is not None:
@@ -103,13 +103,13 @@ def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         yield of.finished_at < utc_text(wanted.until)
 
 
-def _in_group(group: str) -> ColumnElement[bool]:
+def in_group(grp: SQLColumnExpression[Any], group: str) -> ColumnElement[bool]:
     """The group or below it, as a range: LIKE ignores case in SQLite, and would use no index."""
     group = group.rstrip("/")
     if not group:
-        return VIEW.c.grp == ""
+        return grp == ""
     after = chr(ord("/") + 1)
-    return or_(VIEW.c.grp == group, (VIEW.c.grp >= f"{group}/") & (VIEW.c.grp < f"{group}{after}"))
+    return or_(grp == group, (grp >= f"{group}/") & (grp < f"{group}{after}"))
 
 
 def _row(*values: Any) -> ResultRow:

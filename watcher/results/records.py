@@ -15,7 +15,7 @@ class State(StrEnum):
     FAILED = "failed"  # could not be read; stands in failed/ with its reason
     DUPLICATE = "duplicate"  # same content as an earlier picture, whose labels it was given
     VANISHED = "vanished"  # gone before it could be read
-    SUPERSEDED = "superseded"  # a later result replaced this one
+    SUPERSEDED = "superseded"  # put in line again; a later row has, or will have, its result
 
 
 def check_aware(*moments: datetime | None) -> None:

@@ -1,72 +1,28 @@
-"""One daemon for each home: a lock that dies with its process, and says whose it is."""
+"""One daemon for each home."""
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import socket
-import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from watcher import locks
 from watcher.errors import HomeError
+from watcher.locks import holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
     from pathlib import Path
 
-
-# `holder` has the lock for a moment, too, which must not keep a daemon from starting.
-TRIES, PAUSE_SECONDS = 20, 0.05
+__all__ = ["held", "holder"]
 
 
 @contextmanager
 def held(path: Path, now: datetime) -> Iterator[None]:
     """Holds the home's lock. Raises HomeError naming the process that has it already."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        if not _locked(handle):
-            raise HomeError(f"{path.parent} is already being watched, by {_said(handle)}; stop that one first")
-        os.ftruncate(handle, 0)
-        owner = {"pid": os.getpid(), "host": socket.gethostname(), "since": now.isoformat(timespec="seconds")}
-        os.pwrite(handle, json.dumps(owner).encode(), 0)
-        yield
-    finally:
-        os.close(handle)
-
-
-def holder(path: Path) -> str | None:
-    """Who holds the home's lock, in words; None if no daemon runs."""
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _said(handle)
-    else:
-        return None
-    finally:
-        os.close(handle)
-
-
-def _locked(handle: int) -> bool:
-    for _ in range(TRIES):
+    with ExitStack() as stack:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(PAUSE_SECONDS)
-        else:
-            return True
-    return False
-
-
-def _said(handle: int) -> str:
-    try:
-        owner = json.loads(os.pread(handle, 4096, 0))
-        return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
+            stack.enter_context(locks.held(path, now))
+        except locks.Locked as locked:
+            raise HomeError(f"{path.parent} is already being watched, by {locked.who}; stop that one first") from None
+        yield

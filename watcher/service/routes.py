@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import structlog
@@ -11,7 +12,7 @@ from watcher.errors import ModelError, ModelMissing
 from watcher.intake.names import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from watcher.models.registry import Registry
     from watcher.settings import Models
@@ -57,11 +58,18 @@ class Routes:
 
 
 class Bench:
-    """The models at work, each loaded when its first picture comes."""
+    """The models at work, each loaded when its first picture comes; `tell` is given their versions."""
 
-    def __init__(self, load: Callable[[str], Vision], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        load: Callable[[str], Vision],
+        clock: Callable[[], float],
+        tell: Callable[[Mapping[str, int]], None] = lambda _: None,
+    ) -> None:
         self._load = load
         self._clock = clock
+        self._tell = tell
+        self._telling = threading.Lock()
         self._loaded: dict[str, Vision] = {}
         self._refused: dict[str, float] = {}
 
@@ -81,7 +89,7 @@ class Bench:
             self._refused[model] = again
             return None
         self._refused.pop(model, None)
-        self._loaded[model] = vision
+        self.replace(model, vision)
         return vision
 
     @property
@@ -91,7 +99,9 @@ class Bench:
 
     def replace(self, model: str, vision: Vision) -> None:
         """Puts a new version in place, from any thread; pictures that were given the old one keep it."""
-        self._loaded[model] = vision
+        with self._telling:
+            self._loaded[model] = vision
+            self._tell({name: loaded.package.card.version for name, loaded in self._loaded.items()})
 
     def try_again(self) -> None:
         """Forgets what was refused: something about the models has changed."""

@@ -1,0 +1,132 @@
+"""The way of an original from where it was put away back into the inbox, each step of which can be repeated.
+
+It leads through the claim folder, under the claim's old id and an owner of its own, which no daemon takes for its
+own. There a picture has a name that nobody else can have, so that after a crash it is never taken for another.
+"""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import stat
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from watcher.intake.arrivals import Claim, Fingerprint
+from watcher.intake.claims import ClaimFolder, fingerprint_of, short
+from watcher.intake.moves import sync
+from watcher.intake.names import clean, fitting, tagged
+from watcher.service.identity import identity
+from watcher.vision.encode import read_caption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from watcher.home import Home
+    from watcher.results.superseding import Outdated
+
+
+class WayBack:
+    """Finds the originals of recorded pictures and puts them back in line."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._claims = ClaimFolder(home.inbox, f"again{identity(home.root)}")
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the inbox is there, and no empty mount point."""
+        return self._claims.is_there()
+
+    def has(self, row: Outdated, owners: Mapping[str, int]) -> bool:
+        """Whether the original of a row is where the row says, or on its way already."""
+        if row.kept is not None:
+            return any(self._is_kept(path, row.kept) for path in self._kept_paths(row))
+        return os.path.lexists(self._claims.file(_claim(row))) or self._place(row, owners) is not None
+
+    def go(self, row: Outdated, owners: Mapping[str, int]) -> None:
+        """Puts an original in line, once its old annotated copy is gone. A kept one stands in line already.
+
+        The copy goes first, so that its name is free for the new one.
+        """
+        claim = _claim(row)
+        if (place := self._place(row, owners)) is not None:
+            self._set_out(claim, place)
+        self._remove_copy(row)
+        if os.path.lexists(self._claims.file(claim)):
+            self._claims.put_back(claim)
+
+    def sync(self, rows: Iterable[Outdated]) -> None:
+        """Waits until all that `go` has moved and removed is so on the disk."""
+        places = {self._home.inbox}
+        for row in rows:
+            originals = [row.original_path] if row.original_path and row.kept is None else []
+            places |= {(self._home.root / path).parent for path in (*originals, *filter(None, [row.outbox_path]))}
+            places.add((self._home.inbox / row.path).parent)
+        for folder in places:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                sync(folder)
+
+    def _set_out(self, claim: Claim, place: Path) -> None:
+        try:
+            self._claims.bring(claim, place)
+        except FileExistsError:  # an earlier try came as far as the copy
+            if filecmp.cmp(place, self._claims.file(claim), shallow=False):
+                place.unlink()
+
+    def _place(self, row: Outdated, owners: Mapping[str, int]) -> Path | None:
+        """Where the original was put away, if it still stands there and no later picture has got its name."""
+        if row.original_path is None or row.kept is not None or owners.get(row.original_path) != row.id:
+            return None
+        place = self._home.root / row.original_path
+        with suppress(FileNotFoundError, NotADirectoryError):
+            status = os.lstat(place)
+            if stat.S_ISREG(status.st_mode) and row.size in {None, status.st_size}:
+                return place
+        return None
+
+    def _remove_copy(self, row: Outdated) -> None:
+        """Whatever else has the copy's name by now stays."""
+        if row.outbox_path is None:
+            return
+        copy = self._home.root / row.outbox_path
+        with suppress(FileNotFoundError, NotADirectoryError):
+            caption = read_caption(copy) if copy.is_file() else None
+            if caption is not None and caption.claim == row.claim:
+                copy.unlink()
+
+    def _kept_paths(self, row: Outdated) -> Iterator[str]:
+        """Under which names an original that was kept may stand: its own, or one that it got beside a new picture."""
+        for path in (row.path, tagged(row.path, short(row.claim))):
+            yield from _raw(self._home.inbox, path)
+
+    def _is_kept(self, path: str, kept: str) -> bool:
+        with suppress(NotADirectoryError):
+            return str(fingerprint_of(self._home.inbox / path)) == kept
+        return False
+
+
+def _claim(row: Outdated) -> Claim:
+    """The id is of the old arrival: it makes the name unique, and is recorded, so that no count takes it for new."""
+    return Claim(row.claim, fitting(row.path), Fingerprint(0, 0, row.size or 0, 0))
+
+
+def _raw(inbox: Path, path: str) -> Iterator[str]:
+    """The paths on disk whose clean form is `path`: mostly itself."""
+    yield path
+    if "%" not in path:
+        return
+    found = [""]
+    for part in path.split(os.sep):
+        found = [
+            os.path.join(folder, name) for folder in found for name in _names(inbox / folder) if clean(name) == part
+        ]
+    yield from found
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
