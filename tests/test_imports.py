@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "watcher"
-EVERYWHERE = {"clock", "errors", "home", "settings", "mounts", "toml_file", "toml_lines"}
+EVERYWHERE = {"clock", "locks", "errors", "home", "settings", "mounts", "toml_file", "toml_lines"}
 MAY_IMPORT = {
     "intake": set(),
     "models": set(),
     "vision": {"models"},
     "results": set(),
     "training": {"intake", "models", "vision"},
-    "service": {"intake", "models", "vision", "results"},
-    "cli": {"intake", "models", "vision", "results", "training", "service"},
+    "jobs": {"intake", "models", "vision", "results", "training"},
+    "service": {"intake", "models", "vision", "results", "jobs"},
+    "cli": {"intake", "models", "vision", "results", "training", "jobs", "service"},
 }
 
 

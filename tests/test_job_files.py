@@ -9,13 +9,14 @@ import pytest
 
 from watcher.cli.train import _job
 from watcher.errors import SettingsError, UsageError
-from watcher.training.job import Job, read_job
+from watcher.jobs.files import read_job
+from watcher.training.job import Data, Job
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "jobs").glob("*.toml"))
 OPTIONS = ("model", "base", "weights", "teacher_weights", "group_by", "positive", "pictures", "held_out", "seed")
 
 
-def asked(file: Path | None = None, source: Path | None = Path(), **options: Any) -> tuple[Job, Path]:
+def asked(file: Path | None = None, source: Path | None = Path(), **options: Any) -> tuple[Job, tuple[Path, ...]]:
     """The job of a command line."""
     return _job(file, source, dict.fromkeys(OPTIONS) | options)
 
@@ -62,13 +63,15 @@ def test_options_change_what_the_file_says(tmp_path: Path) -> None:
         '[training]\nblocks = ["x"]\nseed = 3\nviews = 5\n[training.teacher]\ntrust = 0.5\n'
     )
     job, source = asked(file, None)
-    assert source == tmp_path / "cells"
-    assert job == read_job(file)
+    assert source == (tmp_path / "cells",)
+    said = read_job(file)
+    assert (job.model, job.training) == (said.model, said.training)
+    assert job.data == Data(source=(str(tmp_path / "cells"),), pictures=9, group_by="x")
     changed, source = asked(
         file, tmp_path, model="b", base="vgg16", weights="none", seed=4, pictures="all",
         group_by="y", positive="ill", teacher_weights="w.h5",
     )  # fmt: skip
-    assert (source, changed.model, changed.data.pictures) == (tmp_path, "b", None)
+    assert (source, changed.model, changed.data.pictures) == ((tmp_path,), "b", None)
     assert (changed.data.group_by, changed.data.positive) == ("y", "ill")
     recipe = changed.training
     assert (recipe.base, recipe.weights, recipe.blocks, recipe.seed, recipe.views) == ("vgg16", "none", (), 4, 5)

@@ -16,9 +16,8 @@ import trainings
 from watcher.errors import DataError
 from watcher.models.registry import Registry
 from watcher.training import unfinished
-from watcher.training.examples import find_examples
 from watcher.training.job import Job
-from watcher.training.running import Trained, run_job
+from watcher.training.running import Trained, find_pictures, run_job
 from watcher.training.unfinished import identity
 
 SMALL = trainings.SMALL | {"views": 1, "blocks": ("conv",)}  # of the base hardly anything
@@ -34,7 +33,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def run(models: Path, source: Path, job: Job, watching: trainings.Watcher, *, promote: bool = False) -> Trained:
-    return run_job(Registry(models), job, source, watching, lambda: homes.NOON, promote=promote)
+    return run_job(Registry(models), job, find_pictures(job, [source]), watching, lambda: homes.NOON, promote=promote)
 
 
 def test_a_teacher_s_run_tells_all_that_made_it(tmp_path: Path, source: Path) -> None:
@@ -123,7 +122,7 @@ def test_the_way_to_the_pictures_makes_no_other_run(
 
     def of(where: Path, weights: str = "w.h5", **data: Any) -> str:
         job = trainings.job(data, **(SMALL | {"weights": weights}))
-        return identity(job, find_examples(where, job.data.group_by), where)
+        return identity(job, find_pictures(job, [where]))
 
     plain = of(Path("set"))
     for way in (source, Path("../") / tmp_path.name / "set", Path("set/red/..")):

@@ -14,7 +14,7 @@ from watcher.training.examples import Example
 from watcher.training.job import Data, Job
 from watcher.training.lesson import Lesson, targets_of
 from watcher.training.recipe import Recipe
-from watcher.training.running import Trained, run_job
+from watcher.training.running import Trained, find_pictures, run_job
 
 QUICK: dict[str, Any] = {"input_size": 32, "views": 2, "precision": "float32"}
 # Of keras.applications the one with the fewest weights; they are made up, from the seed.
@@ -59,7 +59,8 @@ def job(data: dict[str, Any] | None = None, model: str = "tones", **changes: Any
 def train(registry: Path, source: Path, what: Job, watching: Watcher | None = None) -> Trained:
     """Runs the job in this process."""
     watching = watching or Watcher()
-    return run_job(Registry(registry), what, source, watching, lambda: homes.NOON, promote=False)
+    pictures = find_pictures(what, [source])
+    return run_job(Registry(registry), what, pictures, watching, lambda: homes.NOON, promote=False)
 
 
 def lesson(count: int = 240, width: int = 6, labels: int = 3, views: int = 1, apart: float = 1.2) -> Lesson:

@@ -8,6 +8,7 @@ WatcherError
 │   ├── ModelMissing      not in the registry
 │   └── NoTensorFlow      nothing to run a model with
 ├── DataError             pictures cannot be learned from, or be tested on
+├── JobError              a job cannot be run as asked
 ├── DatabaseError         the results database cannot be opened (results room)
 └── WeightsError          a weights file is not what it claims to be (models room)
 
@@ -49,6 +50,10 @@ class ModelMissing(ModelError):
 
 class DataError(WatcherError):
     """The labelled pictures do not allow what is asked of them."""
+
+
+class JobError(WatcherError):
+    """A job cannot be run as asked, or a run not be touched any more."""
 
 
 class NoTensorFlow(ModelError):

@@ -40,6 +40,23 @@ class Home:
         return self.root / self.settings.folders.models
 
     @property
+    def corrections(self) -> Path:
+        return self.root / self.settings.folders.corrections
+
+    @property
+    def jobs(self) -> Path:
+        return self.root / self.settings.folders.jobs
+
+    @property
+    def job_logs(self) -> Path:
+        """What runs of jobs said, a file each; and their locks."""
+        return self.jobs / "log"
+
+    def job_lock(self, job: str) -> Path:
+        """Held by the process that a job runs in."""
+        return self.job_logs / f".{job}.lock"
+
+    @property
     def lock(self) -> Path:
         return self.root / ".watcher.lock"
 

@@ -16,14 +16,15 @@ from pathlib import Path
 
 import numpy as np
 
+from watcher.jobs.files import read_job
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.training.augment import augmenter
 from watcher.training.examples import find_examples
-from watcher.training.job import Job, read_job
+from watcher.training.job import Job
 from watcher.training.material import Material, prepare, sample
 from watcher.training.network import build, outputs, side_of
-from watcher.training.running import run_job
+from watcher.training.running import find_pictures, run_job
 
 # Epochs without a better validation loss after which plain fitting ends, and the most there are.
 PATIENCE, MOST = 5, 60
@@ -44,7 +45,7 @@ def cached(job: Job, source: Path, folder: Path) -> tuple[float, float]:
     from watcher.clock import utc
 
     start = time.perf_counter()
-    trained = run_job(Registry(folder), job, source, Silent(), utc, promote=True)
+    trained = run_job(Registry(folder), job, find_pictures(job, [source]), Silent(), utc, promote=True)
     seconds = time.perf_counter() - start
     return seconds, trained.metrics.accuracy.value
 

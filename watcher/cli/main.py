@@ -22,11 +22,13 @@ COMMANDS = {
     "demo": ("demo", "Try it: real photographs, a running daemon, the results."),
     "classify": ("classify", "Classify pictures or folders now, without a home."),
     "results": ("results", "Query what was classified."),
+    "reprocess": ("reprocess", "Put pictures in line again that a bad version has classified."),
     "status": ("status", "Say what waits, what is done and what is left alone."),
     "train": ("train", "Train a model on labelled pictures."),
     "test": ("testing", "Try a model on a random picture whose label is known."),
     "menu": ("menu", "Train, test and classify by answering questions."),
     "datasets": ("datasets", "List and fetch published sets of labelled pictures."),
+    "jobs": ("jobs", "Retrain models on a schedule: list, check and run jobs, and see what came of them."),
     "models": ("models", "List, show, fetch and import models; choose their versions."),
 }
 

@@ -61,14 +61,15 @@ def train(ctx: click.Context, /, source: Path | None, file: Path | None, promote
     Example: `watcher train cells/ --model malaria --group-by '^C(\d+)'`
     """
     home = the_home(ctx)
-    job, pictures = _job(file, source, options)
+    job, sources = _job(file, source, options)
     from watcher.cli.watching import Onlooker
     from watcher.clock import utc
     from watcher.models.registry import Registry
-    from watcher.training.running import run_job
+    from watcher.training.running import find_pictures, run_job
 
     try:
         with Onlooker() as onlooker:
+            pictures = find_pictures(job, sources)
             trained = run_job(Registry(home.models), job, pictures, onlooker, utc, promote=promote)
     except KeyboardInterrupt:
         click.echo("watcher: stopped; the same command goes on from here", err=True)
@@ -80,13 +81,13 @@ def train(ctx: click.Context, /, source: Path | None, file: Path | None, promote
     _print(trained, Registry(home.models))
 
 
-def _job(file: Path | None, source: Path | None, options: dict[str, Any]) -> tuple[Job, Path]:
+def _job(file: Path | None, source: Path | None, options: dict[str, Any]) -> tuple[Job, tuple[Path, ...]]:
     """What the file and the options say together, and where the pictures are. Raises UsageError, SettingsError."""
     from pydantic import ValidationError
 
-    from watcher.training.job import Job, read_job
+    from watcher.training.job import Job
 
-    given = read_job(file).model_dump() if file else {"data": {}, "training": {}}
+    given = _said(file) if file else {"data": {}, "training": {}}
     _change(given, options)
     if "model" not in given:
         raise UsageError("say what the model is to be called with --model NAME, or name a --job")
@@ -94,7 +95,17 @@ def _job(file: Path | None, source: Path | None, options: dict[str, Any]) -> tup
         job = Job.model_validate(given)
     except ValidationError as fault:
         raise UsageError(_sentence(fault.errors()[0])) from None
-    return job, _pictures(source, file, job)
+    return job, _sources(source, job)
+
+
+def _said(file: Path) -> dict[str, Any]:
+    """What a job file says of the training itself, not of when it is due."""
+    from watcher.jobs.files import read_job
+    from watcher.training.job import Data
+
+    said = read_job(file).model_dump(include={"model", "data", "training"})
+    said["data"] = {name: said["data"][name] for name in Data.model_fields}
+    return said
 
 
 def _change(given: dict[str, Any], options: dict[str, Any]) -> None:
@@ -124,20 +135,21 @@ def _sentence(fault: ErrorDetails) -> str:
     return f"--{str(fault['loc'][-1]).replace('_', '-')} should be {wanted}, not {str(fault['input'])[:80]!r}"
 
 
-def _pictures(source: Path | None, file: Path | None, job: Job) -> Path:
+def _sources(source: Path | None, job: Job) -> tuple[Path, ...]:
     """Where the labelled pictures are. Raises UsageError."""
     if source is not None and exists(source):
         raise UsageError(
             f"{source} is a home, whose inbox and outbox are no labels: name the folder of pictures itself"
         )
     if source is not None:
-        return source
-    if file is None or job.data.source is None:
+        return (source,)
+    if not job.data.source:
         raise UsageError("say where the labelled pictures are: a folder with one sub-folder for each label")
-    return file.parent / job.data.source
+    return tuple(map(Path, job.data.source))
 
 
 def _print(trained: Trained, registry: Registry) -> None:
+    from watcher.training.held_out import HELD_OUT_GROUPS
     from watcher.training.report import REPORT
     from watcher.training.wording import caution, headline
 
@@ -146,7 +158,7 @@ def _print(trained: Trained, registry: Registry) -> None:
     for sentence in headline(metrics):
         click.echo(sentence)
     trained_on = package.card.trained_on
-    if trained_on is not None and not trained_on.settings["held_out"]:
+    if trained_on is not None and not trained_on.settings[HELD_OUT_GROUPS]:
         click.echo("No pictures were held out, so it was judged by those it was chosen by: expect less of new ones.")
     if warned := caution(metrics):
         click.echo(warned)

@@ -127,14 +127,15 @@ class Registry:
         now: datetime,
         *,
         promote: bool = True,
+        first: bool = True,
         half: bool = False,
         extras: Extras | None = None,
     ) -> Package:
         """Stores a model as the next version and makes it current, atomically; `card` lacks name and version.
 
-        With `promote=False` it becomes current only if nothing is. `half`: see `package.write`. `extras` is
-        given the finished card and gives further files of the package, by name. A crash leaves the old version
-        live, and at most a hidden folder that the next call removes. Raises ModelError.
+        With `promote=False` it becomes current only if nothing is, and with `first=False` not even then. `half`:
+        see `package.write`. `extras` is given the finished card and gives further files of the package, by name. A
+        crash leaves the old version live, and at most a hidden folder that the next call removes. Raises ModelError.
         """
 
         def fill(folder: Path, version: int) -> None:
@@ -143,7 +144,7 @@ class Registry:
                 with (folder / file).open("xb") as new:  # never the model or its card
                     new.write(content)
 
-        return self._add(name, fill, now, promote=promote)
+        return self._add(name, fill, now, promote=promote, first=first)
 
     def install_package(
         self, name: str, package: Package, now: datetime, *, promote: bool = True, **changes: Any
@@ -156,7 +157,7 @@ class Registry:
         def fill(folder: Path, version: int) -> None:
             packages.copy(package, folder, **changes, name=name, version=version)
 
-        return self._add(name, fill, now, promote=promote)
+        return self._add(name, fill, now, promote=promote, first=True)
 
     def promote(self, name: str, version: int, now: datetime) -> Switch:
         """Makes a version current, once its card and its model's digest are found to be right.
@@ -182,14 +183,16 @@ class Registry:
             f"`watcher models promote {name} VERSION`"
         )
 
-    def _add(self, name: str, fill: Callable[[Path, int], None], now: datetime, *, promote: bool) -> Package:
+    def _add(
+        self, name: str, fill: Callable[[Path, int], None], now: datetime, *, promote: bool, first: bool
+    ) -> Package:
         home = self.root / name
         with self._writing(name, make=True):
             # A number that was in use once is not given again, for the results speak of it.
             used = [entry.version for entry in history.read(home / history.HISTORY)]
             version = max([*self.versions(name), *used], default=0) + 1
             self._store(home, version, fill)
-            if promote or not self.has(name):
+            if promote or (first and not self.has(name)):
                 self._make_current(name, version, "installed", now)
         return self._read(name, version)
 

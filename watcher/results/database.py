@@ -122,8 +122,14 @@ class Database:
         with self._faults(), self._engine.begin() as connection:
             yield connection
 
-    def _record(self, batch: Sequence[Finished]) -> None:
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in a transaction of its own, for changes: all of them or none. It waits for other writers."""
         with self._faults(), self._writer.begin() as connection:
+            yield connection
+
+    def _record(self, batch: Sequence[Finished]) -> None:
+        with self.writing() as connection:
             recording.record(connection, batch)
 
     @contextmanager

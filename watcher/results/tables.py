@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, ClassVar
 
 from sqlalchemy import (
@@ -21,9 +22,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from watcher.results.records import State
+from watcher.results.runs import RunState, Trigger
 
 # The newest migration, so that a reader can tell without importing Alembic. A test holds it to that.
-SCHEMA = "0002"
+SCHEMA = "0003"
 
 
 def utc_text(moment: datetime) -> str:
@@ -44,6 +46,17 @@ class UtcText(TypeDecorator[datetime]):
         return None if value is None else datetime.fromisoformat(value)
 
 
+def _words(kind: type[StrEnum], name: str) -> Enum:
+    return Enum(
+        kind,
+        name=name,
+        native_enum=False,
+        create_constraint=True,
+        length=16,
+        values_callable=lambda members: [member.value for member in members],
+    )
+
+
 class Base(DeclarativeBase):
     metadata = MetaData(
         naming_convention={
@@ -58,14 +71,9 @@ class Base(DeclarativeBase):
         str: Text(),
         float: Double(),
         datetime: UtcText(),
-        State: Enum(
-            State,
-            name="state",
-            native_enum=False,
-            create_constraint=True,
-            length=16,
-            values_callable=lambda states: [state.value for state in states],
-        ),
+        State: _words(State, "state"),
+        RunState: _words(RunState, "run_state"),
+        Trigger: _words(Trigger, "trigger"),
     }
 
 
@@ -135,3 +143,49 @@ class PredictionRow(Base):
     rank: Mapped[int] = mapped_column(primary_key=True, comment="from 1, the best")
     label: Mapped[str]
     score: Mapped[float] = mapped_column(comment="calibrated probability")
+
+
+class JobScheduleRow(Base):
+    """How far a job's schedule has been turned into runs."""
+
+    __tablename__ = "job_schedules"
+    __table_args__ = ({"comment": "How far each job's schedule has been turned into runs"},)
+
+    job: Mapped[str] = mapped_column(primary_key=True, comment="name of the job file without .toml")
+    schedule: Mapped[str] = mapped_column(comment="as the job file said then")
+    timezone: Mapped[str]
+    since: Mapped[datetime] = mapped_column(comment="due times up to this one have a row in job_runs; UTC")
+
+
+class JobRunRow(Base):
+    """One execution of a job, or why there was none."""
+
+    __tablename__ = "job_runs"
+    __table_args__: Any = (
+        UniqueConstraint("job", "scheduled_at"),  # a due time has one run, whatever crashes
+        Index(None, "state"),
+        {"comment": "One row per run of a job, also of those that were skipped"},
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True, comment="for people")
+    job: Mapped[str] = mapped_column(comment="name of the job file without .toml")
+    model: Mapped[str]
+    trigger: Mapped[Trigger]
+    state: Mapped[RunState]
+    reason: Mapped[str | None] = mapped_column(comment="the decision, or why it was skipped or failed, in a sentence")
+    scheduled_at: Mapped[datetime | None] = mapped_column(comment="when it was due; UTC; null: run by hand")
+    times: Mapped[int] = mapped_column(comment="due times that a skipped row stands for")
+    created_at: Mapped[datetime] = mapped_column(comment="when the row was made; UTC")
+    not_before: Mapped[datetime | None] = mapped_column(comment="when it is tried again; UTC")
+    started_at: Mapped[datetime | None] = mapped_column(comment="of the first try; UTC")
+    ended_at: Mapped[datetime | None] = mapped_column(comment="UTC")
+    tries: Mapped[int]
+    version_before: Mapped[int | None] = mapped_column(comment="live version of the model at the start")
+    candidate: Mapped[int | None] = mapped_column(comment="version that the run has made")
+    version_after: Mapped[int | None] = mapped_column(comment="live version of the model at the end")
+    settings: Mapped[str | None] = mapped_column(comment="the job file as it was; JSON")
+    metrics: Mapped[str | None] = mapped_column(comment="the candidate's figures; JSON")
+    report_path: Mapped[str | None] = mapped_column(comment="relative to the home if inside")
+    log_path: Mapped[str | None] = mapped_column(comment="relative to the home if inside")
+    host: Mapped[str | None] = mapped_column(comment="where it runs, or ran last")
+    pid: Mapped[int | None] = mapped_column(comment="its process there")

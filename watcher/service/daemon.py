@@ -16,12 +16,17 @@ from watcher.intake.claims import ClaimFolder
 from watcher.intake.events import Hints
 from watcher.intake.inbox import Inbox
 from watcher.intake.settle import Settler
+from watcher.jobs.folder import JobFolder
+from watcher.jobs.processes import Processes
+from watcher.jobs.scheduler import Scheduler
 from watcher.models.builtin import fetch, fetchable, needs_download
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.mounts import is_network
 from watcher.results import Database
+from watcher.results.runbook import RunBook
 from watcher.service import lock
+from watcher.service.at_work import AtWorkFile
 from watcher.service.behind import BehindFile
 from watcher.service.ending import Ending
 from watcher.service.finishing import Finisher
@@ -87,6 +92,8 @@ class Daemon:
                     bench.vision(default)  # the first picture need not wait for it
                 threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
             self._keep_renewing(bench, stack)
+            if not once:
+                self._keep_scheduling(database, loop, stack)
             log.info("watching", inbox=str(self.home.inbox), default_model=self.home.settings.models.default)
             loop.run(once=once)
             log.info("stopped")
@@ -96,7 +103,9 @@ class Daemon:
         threads = max(2, os.cpu_count() or 2)
         claims = ClaimFolder(self.home.inbox, identity(self.home.root))
         claims.make()
-        bench = Bench(self._load, time.monotonic)
+        at_work = AtWorkFile(self.home.root)
+        at_work.write({})  # what an earlier daemon has left is not true of this one
+        bench = Bench(self._load, time.monotonic, at_work.write)
         inbox = Inbox(
             self.home.inbox,
             Settler(settings.intake.settle_seconds),
@@ -171,6 +180,13 @@ class Daemon:
         stack.callback(behind.write, ())
         renewal = Renewal(bench, self.registry, self._load, behind, time.monotonic)
         thread = threading.Thread(target=renewal.keep_looking, args=(self._stop,), name="renewal", daemon=True)
+        thread.start()
+        stack.callback(thread.join, LONGEST_JOIN_SECONDS)
+
+    def _keep_scheduling(self, database: Database, loop: Loop, stack: ExitStack) -> None:
+        scheduler = Scheduler(self.home, JobFolder(self.home.jobs), RunBook(database), Processes(self.home))
+        turning = self._stop, utc, lambda: loop.busy
+        thread = threading.Thread(target=scheduler.keep_turning, args=turning, name="jobs", daemon=True)
         thread.start()
         stack.callback(thread.join, LONGEST_JOIN_SECONDS)
 

@@ -69,6 +69,11 @@ class Loop:
         except Stopped:
             log.warning("ended before everything claimed was finished; the next start goes on with it")
 
+    @property
+    def busy(self) -> bool:
+        """Whether pictures are in work."""
+        return not (self._reception.idle and self._ending.idle)
+
     def _work(self, *, once: bool) -> None:
         quiet_since = self._inbox.begun
         while not self._stop.is_set():

@@ -1,26 +1,28 @@
-"""A job file: what is to be trained, from which pictures, and how."""
+"""A job: what is to be trained, from which pictures, and how."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Annotated
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from watcher import toml_file
-from watcher.settings import A_MODELS_NAME, FolderName, ModelName
+from watcher.settings import FolderName, ModelName
 from watcher.toml_file import Section
 from watcher.training.recipe import Count, Recipe
 
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+Sources = Annotated[
+    tuple[FolderName, ...],
+    BeforeValidator(lambda value: (value,) if isinstance(value, str) else value),
+    Field(strict=False),  # TOML has lists
+]
 
 
 class Data(Section):
     """The labelled pictures."""
 
-    source: FolderName | None = Field(
-        default=None, description="a folder with a sub-folder for each label, or a CSV list; relative to this file"
+    source: Sources = Field(
+        default=(),
+        description="a folder with a sub-folder for each label, or a CSV list, or several of them; relative to this file",
     )
     group_by: str | None = Field(
         default=None, description="what in a file's name names its group; unset: its sub-folder"
@@ -30,17 +32,8 @@ class Data(Section):
 
 
 class Job(Section):
-    """All of a job file."""
+    """What `watcher train` needs to know."""
 
     model: ModelName
     data: Data = Data()
     training: Recipe = Recipe()
-
-
-def read_job(path: Path) -> Job:
-    """The job in the TOML file at `path`. Raises SettingsError, which names every fault and its line."""
-    return toml_file.load(path, Job, _expected)
-
-
-def _expected(fault: ErrorDetails) -> str | None:
-    return A_MODELS_NAME if fault["loc"] == ("model",) and fault["type"] == "string_pattern_mismatch" else None

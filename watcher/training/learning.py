@@ -14,13 +14,14 @@ from watcher.models.durable import replace_text
 from watcher.training import probe
 from watcher.training.augment import augmenter
 from watcher.training.checkpoint import Checkpoint
+from watcher.training.crossfit import crossfitted
 from watcher.training.features import cached_features
 from watcher.training.fitting import fit
 from watcher.training.lesson import Lesson, judged, targets_of, weights_of
 from watcher.training.mapped import Rows
 from watcher.training.network import build, outputs
 from watcher.training.precision import policy
-from watcher.training.teacher import softened, too_few
+from watcher.training.teacher import mixed, softened, too_few
 from watcher.training.tuning import tuning
 
 if TYPE_CHECKING:
@@ -158,8 +159,23 @@ def _softened(
         teacher = recipe.of_teacher()
         network = build(teacher, len(material.labels), _precision(material, teacher, folder, "teacher", watching.note))
         lesson = _features(network, material, teacher, folder, "teacher", watching)
-        targets = softened(lesson, groups, recipe.teacher.trust, recipe.seed, watching.stage("Doubting labels"))
+        if recipe.teacher.epochs:
+            pixels = Rows(material.pixels.array, material.parts.training)
+            precision = _precision(material, teacher, folder, "teacher", watching.note)
+            scores = crossfitted(lesson, pixels, groups, teacher, precision, folder, watching)
+            watching.note(_agreement(scores, material.truth[material.parts.training]))
+            targets = mixed(lesson, scores, recipe.teacher.trust)
+        else:
+            targets = softened(lesson, groups, recipe.teacher.trust, recipe.seed, watching.stage("Doubting labels"))
         half = file.with_suffix(".tmp.npy")
         np.save(half, targets)
         os.replace(half, file)
     return np.asarray(np.load(file), np.float32)
+
+
+def _agreement(scores: NDArray[np.float32], truth: NDArray[np.int64]) -> str:
+    """How good the teacher's networks are: a cross-validation by group, of pictures that they did not learn from."""
+    from sklearn.metrics import roc_auc_score
+
+    said = f"the teacher's networks, each on groups that it did not learn from: accuracy {np.mean(scores.argmax(1) == truth):.4f}"
+    return f"{said}, ROC AUC {roc_auc_score(truth, scores[:, 1]):.4f}" if scores.shape[1] == 2 else said

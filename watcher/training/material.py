@@ -38,8 +38,15 @@ class Material:
     notes: tuple[str, ...]
 
 
-def prepare(examples: Sequence[Example], side: int, recipe: Recipe, folder: Path, watching: Watching) -> Material:
-    """Reads the pictures into `folder` and splits them.
+def prepare(
+    examples: Sequence[Example],
+    side: int,
+    recipe: Recipe,
+    folder: Path,
+    watching: Watching,
+    judges: frozenset[str] | None = None,
+) -> Material:
+    """Reads the pictures into `folder` and splits them; `judges` are the groups to be held out, if that is settled.
 
     What cannot be read is left out and noted, and so are pictures that stand on two sides of the split or under
     two labels. Raises DataError where too little is left to learn from.
@@ -50,7 +57,8 @@ def prepare(examples: Sequence[Example], side: int, recipe: Recipe, folder: Path
     if not pixels.examples:
         raise DataError(f"none of the {len(examples)} pictures can be read; the first: {notes[0]}")
     check_labels(pixels.examples)
-    parts, doubles = _without_doubles(pixels, split(pixels.examples, recipe.validation, recipe.held_out, recipe.seed))
+    parts = split(pixels.examples, recipe.validation, recipe.held_out, recipe.seed, judges)
+    parts, doubles = _without_doubles(pixels, parts)
     notes = [
         *notes[:NAMED],
         *([f"and {len(notes) - NAMED} more were left out"] if len(notes) > NAMED else []),
@@ -82,8 +90,11 @@ def _without_doubles(pixels: Pixels, parts: Split) -> tuple[Split, list[str]]:
     sides = {int(i): number for number, part in enumerate(parts.all) for i in part}
     notes: list[str] = []
     dropped: set[int] = set()
-    for same in duplicates(pixels):
-        names = ", ".join(clean(str(pixels.examples[i].path)) for i in same[:3])
+    for alike in duplicates(pixels):
+        names = ", ".join(clean(str(pixels.examples[i].path)) for i in alike[:3])
+        overruled = _overruled(pixels, alike)
+        dropped |= overruled
+        same = [i for i in alike if i not in overruled]
         if len({pixels.examples[i].label for i in same}) > 1:
             notes.append(f"left out, the same picture under different labels: {names}")
             dropped |= set(same)
@@ -91,3 +102,9 @@ def _without_doubles(pixels: Pixels, parts: Split) -> tuple[Split, list[str]]:
             notes.append(f"kept on one side only, the same picture in groups on both sides of the split: {names}")
             dropped |= {i for i in same if sides[i] != max(found)}
     return parts.without(dropped), notes
+
+
+def _overruled(pixels: Pixels, same: Sequence[int]) -> set[int]:
+    """Of examples with the same content those whose label a person has corrected."""
+    said = {pixels.examples[i].label for i in same if pixels.examples[i].corrected}
+    return {i for i in same if pixels.examples[i].label not in said} if len(said) == 1 else set()

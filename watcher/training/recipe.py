@@ -50,13 +50,16 @@ class FineTune(Section):
 
 
 class Teacher(Section):
-    """A frozen base whose cross-validated scores soften labels that may be wrong, for fine-tuning to learn from."""
+    """Networks whose cross-validated scores soften labels that may be wrong, for fine-tuning to learn from."""
 
     trust: Share = Field(default=0.0, description="how far its scores stand for the labels; 0: there is no teacher")
     base: str = Field(default="vgg16", description="as above")
     weights: str = Field(default="imagenet", description="as above")
     blocks: Names = Field(default=(), description="as above")
     views: Annotated[int, Field(ge=1, le=1000)] = Field(default=8, description="as above")
+    epochs: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0, description="0: a head on the frozen base; else each of its networks is fine-tuned so many rounds"
+    )
 
 
 class Recipe(Section):
@@ -108,4 +111,7 @@ class Recipe(Section):
     def of_teacher(self) -> Recipe:
         """The recipe by which the teacher's features are made."""
         settings = self.teacher.model_dump(include={"base", "weights", "blocks", "views"})
-        return self.model_copy(update=settings)
+        tuned = self.fine_tune.model_copy(
+            update={"epochs": self.teacher.epochs, "patience": max(1, self.teacher.epochs)}
+        )
+        return self.model_copy(update={**settings, "fine_tune": tuned})

@@ -12,6 +12,7 @@ from watcher.errors import ModelError
 from watcher.intake.names import clean
 from watcher.training import unfinished
 from watcher.training.examples import find_examples
+from watcher.training.held_out import HELD_OUT_GROUPS
 from watcher.training.material import sample
 from watcher.training.metrics import Metrics, measure
 from watcher.training.network import build
@@ -38,40 +39,68 @@ class Trained:
     metrics: Metrics
 
 
-def run_job(
-    registry: Registry, job: Job, source: Path, watching: Watching, now: Callable[[], datetime], *, promote: bool
-) -> Trained:
-    """Trains by the job on the pictures of `source` and stores the new version with its report.
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Examples and where they were found; `judges`: the groups to be held out, where that is settled beforehand."""
 
-    With `promote=False` it goes live only if no other version is. A run that was stopped is gone on with where the
-    job and the pictures are the same; after a success nothing of it is kept. Raises DataError, ModelError, and
-    OSError where nothing can be written.
-    """
-    examples = find_examples(source, job.data.group_by)
-    _check(examples, job)
+    examples: tuple[Example, ...]
+    sources: tuple[Path, ...]
+    judges: frozenset[str] | None = None
+
+
+def find_pictures(job: Job, sources: Sequence[Path]) -> Pictures:
+    """The examples of all sources, or as many of them as the job wants. Raises DataError as `find_examples` does."""
+    examples = tuple(example for source in sources for example in find_examples(source, job.data.group_by))
+    check_labels(examples)
     if job.data.pictures:
         examples = sample(examples, job.data.pictures, job.training.seed)
-    with unfinished.own(registry.root / job.model, unfinished.identity(job, examples, source)) as run:
+    return Pictures(examples, tuple(sources))
+
+
+def run_job(
+    registry: Registry,
+    job: Job,
+    pictures: Pictures,
+    watching: Watching,
+    now: Callable[[], datetime],
+    *,
+    promote: bool,
+    first: bool = True,
+    stored: Callable[[Trained], None] = lambda _: None,
+) -> Trained:
+    """Trains by the job on the pictures and stores the new version with its report.
+
+    `promote` and `first`: see `Registry.install`. `stored` is told before what a stopped run would go on with is
+    removed. A run that was stopped is gone on with where the job and the pictures are the same; after a success nothing
+    of it is kept. Raises DataError, ModelError, and OSError where nothing can be written.
+    """
+    _check(pictures.examples, job)
+    with unfinished.own(registry.root / job.model, unfinished.identity(job, pictures)) as run:
         unfinished.tell_of_others(run, watching.note, now())
-        trained = _ended(registry, job.model, run.name, now, promote=promote)
+        trained = _ended(registry, job.model, run.name)
+        if trained and (promote or (first and not registry.has(job.model))):
+            registry.promote(job.model, trained.package.card.version, now())
         if not trained:
-            candidate = train(examples, job.training, job.data.positive, run.folder, watching)
+            data = job.data.positive, run.folder, watching, pictures.judges
+            candidate = train(pictures.examples, job.training, *data)
             metrics = measure(candidate.judged)
             package = registry.install(
                 job.model,
                 candidate.model,
-                _with_origin(candidate.card, job, source, run.name),
+                _with_origin(candidate.card, job, pictures, run.name),
                 now(),
                 promote=promote,
+                first=first,
                 half=job.training.half,
-                extras=lambda card: _report(run.folder / "report", candidate, metrics, card, source),
+                extras=lambda card: _report(run.folder / "report", candidate, metrics, card, pictures),
             )
             trained = Trained(package, metrics)
+        stored(trained)
         run.remove()
     return trained
 
 
-def _ended(registry: Registry, model: str, run: str, now: Callable[[], datetime], *, promote: bool) -> Trained | None:
+def _ended(registry: Registry, model: str, run: str) -> Trained | None:
     """What the run came to, if it was cut short only after its version was stored."""
     for version in reversed(registry.versions(model)):
         try:
@@ -81,23 +110,21 @@ def _ended(registry: Registry, model: str, run: str, now: Callable[[], datetime]
             metrics = Metrics.model_validate_json((package.folder / METRICS).read_bytes())
         except (ModelError, OSError, ValueError):
             continue  # damaged since: it is trained again
-        if promote or not registry.has(model):
-            registry.promote(model, version, now())
         return Trained(package, metrics)
     return None
 
 
-def _with_origin(card: dict[str, Any], job: Job, source: Path, run: str) -> dict[str, Any]:
+def _with_origin(card: dict[str, Any], job: Job, pictures: Pictures, run: str) -> dict[str, Any]:
     """The card with what else is needed to make the model again: which pictures of which source, how grouped."""
     trained_on = card["trained_on"]
-    data = job.data.model_dump(mode="json") | {"source": _name(source)}
+    data = job.data.model_dump(mode="json") | {"source": _names(pictures)}
     settings = trained_on.settings | {"data": data, "run": run}
     return card | {"trained_on": trained_on.model_copy(update={"settings": settings})}
 
 
-def _name(source: Path) -> str:
-    """A card travels: of folders here it keeps the name."""
-    return clean(os.path.basename(os.path.abspath(source)))
+def _names(pictures: Pictures) -> str:
+    """A card travels: of folders here it keeps the names."""
+    return ", ".join(clean(os.path.basename(os.path.abspath(source))) for source in pictures.sources)
 
 
 def _check(examples: Sequence[Example], job: Job) -> None:
@@ -109,16 +136,16 @@ def _check(examples: Sequence[Example], job: Job) -> None:
         build(job.training.of_teacher(), 2)
 
 
-def _report(folder: Path, candidate: Candidate, metrics: Metrics, card: Card, source: Path) -> dict[str, bytes]:
+def _report(folder: Path, candidate: Candidate, metrics: Metrics, card: Card, pictures: Pictures) -> dict[str, bytes]:
     trained_on = card.trained_on
     assert trained_on is not None
-    held_out = trained_on.settings["held_out"]
+    held_out = trained_on.settings[HELD_OUT_GROUPS]
     facts = {
         "Model": f"{card.name}/{card.version}, made from {card.base}",
         "Weights": card.weights,
         "Its file's SHA-256": card.digest,
         "Input": f"{card.input_size[0]} x {card.input_size[1]} pixels, by {card.resize}",
-        "Pictures": f"{_name(source)}, {trained_on.pictures:,} of {trained_on.groups:,} groups",
+        "Pictures": f"{_names(pictures)}, {trained_on.pictures:,} of {trained_on.groups:,} groups",
         "Their SHA-256": trained_on.data_digest,
         "Judged by": f"{metrics.pictures:,} of them, of groups that "
         + (

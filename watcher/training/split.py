@@ -41,15 +41,21 @@ class Split:
         return Split(*(np.setdiff1d(part, gone) for part in self.all))
 
 
-def split(examples: Sequence[Example], validation: float, held_out: float, seed: int) -> Split:
+def split(
+    examples: Sequence[Example], validation: float, held_out: float, seed: int, judges: frozenset[str] | None = None
+) -> Split:
     """Splits whole groups, with about the same share of each label on every side (scikit-learn's StratifiedGroupKFold).
 
-    The same examples and seed give the same split. Raises DataError where a label would be missing in
-    training or validation.
+    The same examples and seed give the same split. Where `judges` are given, just those groups are held out. Raises
+    DataError where a label would be missing in training or validation.
     """
     check_labels(examples)
     everything = np.arange(len(examples))
-    rest, judging = _part(examples, everything, held_out, seed)
+    if judges is None:
+        rest, judging = _part(examples, everything, held_out, seed)
+    else:
+        among = np.array([example.group in judges for example in examples], np.bool_)
+        rest, judging = everything[~among], everything[among]
     teaching, choosing = _part(examples, rest, validation / (1 - held_out), seed + 1)
     parts = Split(teaching, choosing, judging)
     check_sides(examples, parts)

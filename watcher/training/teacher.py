@@ -39,18 +39,28 @@ def softened(lesson: Lesson, groups: Sequence[str], trust: float, seed: int, pro
     itself (in the spirit of confident learning, Northcutt et al. 2021; the mixing is distillation, Hinton et al. 2015).
     Where `too_few` says that this cannot be, the targets are as they were.
     """
-    from sklearn.model_selection import GroupKFold
-
     if too_few(groups):
         return lesson.targets
-    count, folds = len(lesson.targets), min(FOLDS, len(set(groups)))
     scale = Scale.of(lesson.inputs[0])
     found = solve(lesson, scale, lambda done, of: progress(done, of * 2))
     scores = np.zeros_like(lesson.targets)
-    parts = GroupKFold(folds, shuffle=True, random_state=seed).split(np.zeros(count), groups=list(groups))
+    parts = folds(groups, seed)
     for number, (others, own) in enumerate(parts):
         head, _ = minimise(*rows(lesson, scale, others), found.penalty, found.head)
         logits = np.mean([head(scale(view[own])) for view in lesson.inputs], axis=0)
         scores[own] = np.exp(log_softmax(logits))
-        progress(folds + number + 1, 2 * folds)
+        progress(len(parts) + number + 1, 2 * len(parts))
+    return mixed(lesson, scores, trust)
+
+
+def folds(groups: Sequence[str], seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """The pictures of these groups in up to FOLDS parts, whole groups each: the places of the others, and of the part."""
+    from sklearn.model_selection import GroupKFold
+
+    split = GroupKFold(min(FOLDS, len(set(groups))), shuffle=True, random_state=seed)
+    return list(split.split(np.zeros(len(groups)), groups=list(groups)))
+
+
+def mixed(lesson: Lesson, scores: NDArray[np.float32], trust: float) -> NDArray[np.float32]:
+    """The lesson's targets with the part `trust` of each replaced by the scores [n, labels]."""
     return np.asarray((1 - trust) * lesson.targets + trust * scores, np.float32)

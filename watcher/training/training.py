@@ -14,6 +14,7 @@ from watcher.models.halved import round_weights
 from watcher.models.package import TrainedOn
 from watcher.training import calibration, familiarity
 from watcher.training.examples import data_digest
+from watcher.training.held_out import HELD_OUT_BY, HELD_OUT_GROUPS
 from watcher.training.learning import learn
 from watcher.training.mapped import Rows
 from watcher.training.material import prepare
@@ -46,13 +47,18 @@ class Candidate:
 
 
 def train(
-    examples: Sequence[Example], recipe: Recipe, positive: str | None, folder: Path, watching: Watching
+    examples: Sequence[Example],
+    recipe: Recipe,
+    positive: str | None,
+    folder: Path,
+    watching: Watching,
+    judges: frozenset[str] | None = None,
 ) -> Candidate:
     """Trains a model on the examples; `folder` is this training's own, and what it holds is gone on with.
 
-    Raises DataError, ModelError, and OSError where the folder cannot be written.
+    `judges` are the groups to be held out; without them, they are chosen by the recipe's share and seed. Raises DataError, ModelError, and OSError where the folder cannot be written.
     """
-    material = prepare(examples, side_of(recipe), recipe, folder, watching)
+    material = prepare(examples, side_of(recipe), recipe, folder, watching, judges)
     positive = positive_of(material.labels, positive)
     learned = learn(material, recipe, folder, watching)
     model = _model(learned, material, recipe)
@@ -66,7 +72,7 @@ def train(
     if len(parts.held_out):
         judging = parts.held_out
         scores = calibrated(outputs(model, Rows(pixels, judging), progress), temperature)
-    card = _card(material, recipe, learned.precision) | {
+    card = _card(material, recipe, learned.precision, "share" if judges is None else "digest") | {
         "temperature": temperature,
         "review_threshold": threshold,
         "positive_label": positive,
@@ -110,7 +116,7 @@ def _scored(
     )
 
 
-def _card(material: Material, recipe: Recipe, precision: str) -> dict[str, Any]:
+def _card(material: Material, recipe: Recipe, precision: str, held_out_by: str) -> dict[str, Any]:
     side = side_of(recipe)
     examples = material.pixels.examples
     return {
@@ -125,7 +131,12 @@ def _card(material: Material, recipe: Recipe, precision: str) -> dict[str, Any]:
             pictures=len(examples),
             groups=len({example.group for example in examples}),
             seed=recipe.seed,
-            settings=_settings(recipe) | {"computed_in": precision},
+            settings=_settings(recipe)
+            | {
+                "computed_in": precision,
+                HELD_OUT_BY: held_out_by,
+                HELD_OUT_GROUPS: sorted({examples[i].group for i in material.parts.held_out}),
+            },
         ),
     }
 

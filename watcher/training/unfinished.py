@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,8 +21,8 @@ from watcher.models.durable import replace_text
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from watcher.training.examples import Example
     from watcher.training.job import Job
+    from watcher.training.running import Pictures
 
 UNFINISHED = ".training-"
 LOCK = ".training.lock"
@@ -47,7 +47,7 @@ class Unfinished:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def identity(job: Job, examples: Sequence[Example], source: Path) -> str:
+def identity(job: Job, pictures: Pictures) -> str:
     """Changes with the job and with any picture's name, label, group, size or time, but not with the way to them.
 
     12 hexadecimal digits. Of weights in a file, its size and time count, not its name.
@@ -58,8 +58,10 @@ def identity(job: Job, examples: Sequence[Example], source: Path) -> str:
     for weights in (job.training.weights, job.training.teacher.weights):
         file = None if weights in (IMAGENET, NONE) else _seen(Path(weights))
         digest.update(f"{file or weights}\n".encode("utf-8", "surrogateescape"))
-    root = source if source.is_dir() else source.parent
-    for example in examples:
+    digest.update(f"{pictures.judges and sorted(pictures.judges)}\n".encode("utf-8", "surrogateescape"))
+    roots = [str(source if source.is_dir() else source.parent) for source in pictures.sources]
+    root = os.path.commonpath([os.path.abspath(root) for root in roots])
+    for example in pictures.examples:
         facts = (os.path.relpath(example.path, root), example.label, example.group, _seen(example.path))
         digest.update(f"{facts}\n".encode("utf-8", "surrogateescape"))
     return digest.hexdigest()[:12]

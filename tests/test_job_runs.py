@@ -1,0 +1,231 @@
+"""One run of a job: trained, judged beside the live version, promoted or not, each step noted."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trainings
+from homes import COLOURS, NOON, drop, make, picture
+
+from watcher.home import Home
+from watcher.jobs.attempt import attempt
+from watcher.jobs.files import JobFile
+from watcher.jobs.work import Bid, JobRunning, Work
+from watcher.locks import held
+from watcher.models.registry import Registry
+from watcher.results import Database
+from watcher.results.runbook import RunBook
+from watcher.results.runs import Run, RunState, Slot, Turned
+
+RED = ("blue", "red")
+
+
+@dataclass
+class Bench:
+    """A home with a book of runs, and pictures to learn from."""
+
+    home: Home
+    book: RunBook
+    source: Path
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.home.models)
+
+    def job(self, gate: dict[str, Any] | None = None, **changes: Any) -> JobFile:
+        training = trainings.SMALL | {"views": 1, "blocks": ("conv",), "held_out": 0.3}
+        data = {"source": str(self.source), "group_by": r"^\d+", "positive": "red"}
+        return JobFile.model_validate(
+            {"model": "tones", "data": data, "training": training, "gate": gate or {}} | changes
+        )
+
+    def run(self, job: JobFile, bid: Bid | None = None, run: Run | None = None) -> Run:
+        """By hand, in this process."""
+        run = run or self.book.add("tones", job.model, NOON)
+        work = Work(self.home, self.registry, self.book, trainings.Watcher(), lambda: NOON)
+        return attempt(work, self.book, run, job, None, lambda: NOON, bid)
+
+    def scheduled(self) -> Run:
+        self.book.turn(
+            "tones", "tones", Turned(schedule="x", timezone="UTC", since=NOON), [Slot(scheduled_at=NOON)], NOON
+        )
+        return self.book.history("tones", 1)[0]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    home = make(tmp_path / "home", tmp_path / "models")
+    with Database.open(home.settings.database.url, home.root) as database:
+        database.migrate()
+        yield Bench(home, RunBook(database), trainings.drop(tmp_path / "set", groups=10, each=3))
+
+
+def test_a_first_run_goes_live_and_says_all_there_is(bench: Bench) -> None:
+    """The row has the versions, the figures, the report, and one sentence; the model says who judged it."""
+    ended = bench.run(bench.job())
+    assert (ended.state, ended.version_before, ended.candidate, ended.version_after) == (RunState.PROMOTED, None, 1, 1)
+    assert ended.reason is not None and ended.reason.startswith("promoted tones/1: there was none before")
+    assert 0 <= json.loads(ended.metrics or "")["accuracy"]["value"] <= 1
+    assert (bench.home.root / (ended.report_path or "")).read_text("utf-8").startswith("<!doctype html>")
+    package = bench.registry.current("tones")
+    assert package.card.trained_on is not None
+    settings = package.card.trained_on.settings
+    assert settings["held_out_by"] == "digest"
+    assert settings["held_out_groups"] == sorted(settings["held_out_groups"]) != []
+
+
+def test_the_same_again_is_no_worse_and_judged_by_the_same_groups(bench: Bench) -> None:
+    """So it goes live; both were tried on the same pictures."""
+    first, second = bench.run(bench.job()), bench.run(bench.job())
+    assert (second.version_before, second.version_after) == (1, 2)
+    assert second.state is RunState.PROMOTED
+    cards = [bench.registry.read("tones", version).card.trained_on for version in (1, 2)]
+    assert cards[0] is not None and cards[1] is not None
+    assert cards[0].settings["held_out_groups"] == cards[1].settings["held_out_groups"]
+    assert first.id != second.id
+
+
+def test_a_floor_that_is_not_reached_keeps_what_is_live(bench: Bench) -> None:
+    """Where nothing is, nothing goes live; with --force it does all the same, and the reason is kept."""
+    strict = bench.job(gate={"floors": {"calibration_error": 0.0}})
+    ended = bench.run(strict)
+    assert (ended.state, ended.candidate, ended.version_after) == (RunState.KEPT, 1, None)
+    assert not bench.registry.has("tones")
+    forced = bench.run(strict, Bid(force="the old one is gone"))
+    assert forced.state is RunState.PROMOTED
+    assert forced.reason is not None and "(the old one is gone), though: refused tones/2" in forced.reason
+    assert bench.registry.current("tones").card.version == 2
+
+
+def test_a_dry_run_changes_nothing(bench: Bench) -> None:
+    """It says what would have been."""
+    ended = bench.run(bench.job(), Bid(dry=True))
+    assert ended.state is RunState.KEPT
+    assert ended.reason is not None
+    assert ended.reason.startswith("dry run, so nothing is changed; it would be: promoted tones/1")
+    assert not bench.registry.has("tones")
+
+
+def test_a_run_that_was_cut_short_after_its_version_was_stored_trains_nothing_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does one that was cut short after its version had gone live lose that."""
+    job, run = bench.job(), bench.scheduled()
+    with monkeypatch.context() as patch:
+        patch.setattr("watcher.jobs.work.Work._end", _cut)
+        with pytest.raises(ZeroDivisionError):
+            _perform(bench, job, run)
+    again = bench.book.get(run.id)
+    assert again is not None and (again.state, again.candidate) == (RunState.RUNNING, 1)
+    bench.registry.promote("tones", 1, NOON)
+    monkeypatch.setattr("watcher.jobs.work.run_job", _cut)
+    ended = bench.run(job, run=again)
+    assert (ended.state, ended.version_before, ended.version_after, ended.tries) == (RunState.PROMOTED, None, 1, 2)
+    assert bench.registry.versions("tones") == [1]
+
+
+def _cut(*_: object, **__: object) -> None:
+    raise ZeroDivisionError
+
+
+def _perform(bench: Bench, job: JobFile, run: Run) -> Run:
+    return Work(bench.home, bench.registry, bench.book, trainings.Watcher(), lambda: NOON).perform(run, job, None)
+
+
+def test_a_failed_try_is_repeated_later_and_later_and_then_given_up(bench: Bench) -> None:
+    """By hand it fails at once; either way the row says why."""
+    job = bench.job(data={"source": str(bench.source / "nowhere")}, retries=2, retry_wait="10m")
+    run, waits = bench.scheduled(), []
+    for _ in range(3):
+        run = bench.run(job, run=run)
+        waits.append(run.not_before)
+    assert waits == [NOON + timedelta(minutes=10), NOON + timedelta(minutes=20), None]
+    assert run.state is RunState.FAILED
+    assert run.reason is not None and "there is no such folder" in run.reason
+    by_hand = bench.run(job)
+    assert (by_hand.state, by_hand.not_before) == (RunState.FAILED, None)
+
+
+def test_a_job_that_runs_already_is_not_run_beside_itself(bench: Bench) -> None:
+    """The row says so."""
+    bench.home.job_logs.mkdir(parents=True)
+    with held(bench.home.job_lock("tones"), NOON), pytest.raises(JobRunning, match="the job tones runs already"):
+        bench.run(bench.job())
+    (row,) = bench.book.history()
+    assert row.state is RunState.SKIPPED
+    assert row.reason is not None and f"process {os.getpid()}" in row.reason
+
+
+def test_a_run_ends_at_its_time_limit(bench: Bench) -> None:
+    """As a failed try, with the limit."""
+    ended = bench.run(bench.job(timeout="0s").model_copy(update={"timeout": timedelta(seconds=0.3)}))
+    assert ended.state is RunState.FAILED
+    assert ended.reason is not None and "its timeout" in ended.reason
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_sigterm_ends_a_run_by_hand_and_puts_a_scheduled_one_back(bench: Bench, by_hand: bool) -> None:
+    """What it has learned so far is kept, and it was no failed try."""
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
+    before = signal.getsignal(signal.SIGTERM)
+    ended = bench.run(bench.job(), run=None if by_hand else bench.scheduled())
+    assert ended.state is (RunState.CANCELLED if by_hand else RunState.QUEUED)
+    assert ended.tries == (1 if by_hand else 0)
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert bench.run(bench.job()).state is RunState.PROMOTED
+
+
+def test_the_job_s_command_is_told_how_a_run_ended(bench: Bench, tmp_path: Path) -> None:
+    """As JSON on its standard input, without a shell; a command that is none does not matter to the run."""
+    job = bench.job(when_ended=("tee", str(tmp_path / "told; rm -rf")))
+    ended = bench.run(job)
+    told = json.loads((tmp_path / "told; rm -rf").read_text("utf-8"))
+    assert (told["id"], told["state"], told["reason"]) == (ended.id, "promoted", ended.reason)
+    assert told["ended_at"] == "2026-11-23T12:00:00.000000Z"
+    assert told["metrics"]["accuracy"]["value"] is not None
+    for command in (("no-such-program",), ("false",), ("a\0b",)):
+        assert bench.run(bench.job(when_ended=command)).state is RunState.PROMOTED
+
+
+def test_what_a_person_has_corrected_outweighs_what_the_set_says(bench: Bench) -> None:
+    """The same content under another label; one that is new counts as well, and --no corrections leaves all out."""
+    victim = bench.source / "blue/1-0.png"
+    for name, label, data in (("1-0.png", "red", victim.read_bytes()), ("new.png", "blue", picture("blue", 99_999))):
+        drop(bench.home.corrections, f"tones/{label}/{name}", data)
+    work = Work(bench.home, bench.registry, bench.book, trainings.Watcher(), lambda: NOON)
+    with_them = work._pictures(bench.job()).examples
+    assert {(e.label, e.group) for e in with_them if e.corrected} == {("red", "1"), ("blue", "blue/new.png")}
+    without = bench.job(data={"source": str(bench.source), "group_by": r"^\d+", "corrections": False})
+    assert not any(example.corrected for example in work._pictures(without).examples)
+    assert bench.run(bench.job()).state is RunState.PROMOTED
+
+
+def test_a_model_that_learned_from_shuffled_labels_is_not_promoted(bench: Bench, tmp_path: Path) -> None:
+    """The sentence says by how much it is worse."""
+    assert bench.run(bench.job()).state is RunState.PROMOTED
+    held = bench.registry.current("tones").card.trained_on
+    assert held is not None
+    for label, other in (RED, RED[::-1]):
+        for path in (bench.source / label).glob("*.png"):
+            if path.name.split("-")[0] not in held.settings["held_out_groups"]:
+                shutil.move(path, tmp_path / f"{other}-{path.name}")
+    for path in tmp_path.glob("*-*-*.png"):
+        label, name = path.name.split("-", 1)
+        shutil.move(path, bench.source / label / name.replace(".png", "x.png"))
+    ended = bench.run(bench.job())
+    assert (ended.state, ended.version_after) == (RunState.KEPT, 1)
+    assert ended.reason is not None and ended.reason.startswith(
+        "kept tones/1: candidate tones/2 has balanced accuracy 0."
+    )
+    assert bench.registry.current("tones").card.version == 1
+    assert set(COLOURS) > set(RED)

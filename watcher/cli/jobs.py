@@ -1,0 +1,234 @@
+"""`watcher jobs …`: scheduled retraining, looked at."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from watcher.cli.job_access import book_to_read, book_to_write, no_job, the_job
+from watcher.cli.job_runs import run, work
+from watcher.cli.options import format_option, the_home
+from watcher.cli.output import print_rows
+from watcher.errors import JobError, SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from watcher.home import Home
+    from watcher.jobs.files import JobFile
+    from watcher.jobs.folder import Found
+    from watcher.results.runbook import RunBook
+    from watcher.results.runs import Run
+
+LISTED = ("job", "model", "schedule", "timezone", "enabled", "next", "last_run", "last_state", "fault")
+HISTORY = ("run", "job", "state", "scheduled_at", "started_at", "ended_at", "version_before", "version_after", "reason")
+
+
+@click.group()
+def jobs() -> None:
+    """Retrain models on a schedule: job files in the folder jobs/, their runs and what came of them.
+
+    Example: `watcher jobs list`
+    """
+
+
+jobs.add_command(run)
+jobs.add_command(work)
+
+
+@jobs.command("list")
+@format_option
+@click.pass_context
+def list_jobs(ctx: click.Context, form: str) -> None:
+    """List the jobs: when each runs next, and how its last run ended.
+
+    Example: `watcher jobs list`
+    """
+    from watcher.clock import utc
+    from watcher.jobs.folder import read_folder
+
+    home = the_home(ctx)
+    with book_to_read(home) as book:
+        found = [(file, book.last(file.name) if book else None) for file in read_folder(home.jobs)]
+    rows = [_row(file, last, utc()) for file, last in found]
+    shown = [name for name in LISTED if form != "table" or name != "fault" or any(row["fault"] for row in rows)]
+    print_rows(rows, form, LISTED, shown)
+
+
+def _row(found: Found, last: Run | None, now: datetime) -> dict[str, Any]:
+    job = found.job
+    coming = next(_times(found.name, job, now), None) if job else None
+    return {
+        "job": found.name,
+        "model": job.model if job else None,
+        "schedule": job.schedule if job else None,
+        "timezone": job.timezone if job else None,
+        "enabled": job.enabled if job else None,
+        "next": coming[0].isoformat(timespec="minutes") if coming else None,
+        "last_run": last.id if last else None,
+        "last_state": last.state.value if last else None,
+        "fault": "; ".join(found.faults) or None,
+    }
+
+
+def _times(name: str, job: JobFile, now: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """When the job starts from now on: in its own zone, and in UTC."""
+    timing, shift = job.timing(), job.shift(name)
+    if timing is not None:
+        for due in timing.after(now - shift):
+            yield (due + shift).astimezone(timing.zone), due + shift
+
+
+@jobs.command()
+@click.argument("names", nargs=-1)
+@click.pass_context
+def validate(ctx: click.Context, names: tuple[str, ...]) -> None:
+    """Check job files, all or those named: every fault with its file, its line and what would be right.
+
+    Example: `watcher jobs validate`
+    """
+    from watcher.jobs.folder import read_folder
+    from watcher.jobs.validation import doubts
+
+    home = the_home(ctx)
+    files = read_folder(home.jobs)
+    unknown = set(names) - {found.name for found in files}
+    if unknown:
+        raise UsageError(no_job(min(unknown), home, files))
+    faults: list[str] = []
+    for found in files:
+        if names and found.name not in names:
+            continue
+        said = [*found.faults, *doubts(found, home)]
+        faults += said
+        if not said:
+            click.echo(f"{found.path}: right")
+    if not files:
+        click.echo(f"There are no job files in {home.jobs}.")
+    if faults:
+        raise SettingsError(faults)
+
+
+@jobs.command()
+@click.argument("name")
+@click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
+@format_option
+@click.pass_context
+def preview(ctx: click.Context, name: str, count: int, form: str) -> None:
+    """Show when a job runs next, in its own time zone and in UTC; a change of the clocks is marked.
+
+    Example: `watcher jobs preview malaria -n 10`
+    """
+    from itertools import islice
+
+    from watcher.clock import utc
+
+    job = the_job(the_home(ctx), name)
+    rows, before = [], None
+    for local, due in islice(_times(name, job, utc()), count):
+        changed = before is not None and local.utcoffset() != before
+        before = local.utcoffset()
+        rows.append(
+            {
+                "local": f"{local:%a %Y-%m-%d %H:%M:%S %z}",
+                "utc": f"{due:%Y-%m-%d %H:%M:%S}Z",
+                "clock": "the clocks have changed" if changed else "",
+            }
+        )
+    if not rows:
+        why = "it has no schedule" if job.schedule is None else "it is not enabled"
+        raise JobError(f"the job {name} never runs by itself, for {why}; `watcher jobs run {name}` runs it now")
+    print_rows(rows, form, ("local", "utc", "clock"))
+
+
+@jobs.command()
+@click.argument("name", required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many, the newest.")
+@format_option
+@click.pass_context
+def history(ctx: click.Context, name: str | None, limit: int, form: str) -> None:
+    """List the runs of a job, or of all: when, how each ended and why, and the versions before and after.
+
+    Example: `watcher jobs history malaria`
+    """
+    with book_to_read(the_home(ctx)) as book:
+        found = book.history(name, limit) if book else []
+    rows = [_facts(one) for one in found]
+    print_rows(rows, form, tuple(rows[0]) if rows and form != "table" else HISTORY, HISTORY)
+
+
+@jobs.command()
+@click.argument("number", metavar="RUN", type=int)
+@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.pass_context
+def show(ctx: click.Context, number: int, form: str) -> None:
+    """Show all that is known of a run: its decision, figures, report and log.
+
+    Example: `watcher jobs show 12`
+    """
+    home = the_home(ctx)
+    with book_to_read(home) as book:
+        found = _run(book, number)
+    facts = _facts(found) | {"settings": json.loads(found.settings) if found.settings else None}
+    if form == "json":
+        click.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+        return
+    for key, value in facts.items():
+        if value is not None and key not in ("metrics", "settings"):
+            click.echo(f"{key.replace('_', ' ') + ':':<16} {value}")
+    for figure, value in (facts["metrics"] or {}).items():
+        if value["value"] is not None:
+            click.echo(f"{figure.replace('_', ' ') + ':':<20} {value['value']:.3f}")
+
+
+@jobs.command()
+@click.argument("number", metavar="RUN", type=int)
+@click.pass_context
+def cancel(ctx: click.Context, number: int) -> None:
+    """End a run that goes on or waits. What it has learned so far is kept for the next run.
+
+    Example: `watcher jobs cancel 12`
+    """
+    from watcher.clock import utc
+    from watcher.results.runs import ACTIVE, RunState
+
+    home = the_home(ctx)
+    with book_to_write(home) as book:
+        found = _run(book, number)
+        ended = {"state": RunState.CANCELLED, "reason": "cancelled by hand", "ended_at": utc()}
+        if not book.change(number, ACTIVE, **ended):
+            raise JobError(f"run {number} has ended already: it is {found.state.value}")
+    if found.state is RunState.RUNNING and found.pid is not None:
+        if found.host != socket.gethostname():
+            raise JobError(f"run {number} is noted as cancelled, but its process {found.pid} on {found.host} goes on")
+        _end(home, found)
+    click.echo(f"Run {number} of the job {found.job} is cancelled.")
+
+
+def _end(home: Home, found: Run) -> None:
+    """Ends the run's process, if it is still the one that holds the job's lock."""
+    from watcher import locks
+
+    holder = locks.holder(home.job_lock(found.job)) or ""
+    if found.pid is not None and holder.startswith(f"process {found.pid} on "):
+        os.kill(found.pid, signal.SIGTERM)
+
+
+def _facts(run: Run) -> dict[str, Any]:
+    from watcher.jobs.summary import summary
+
+    facts = summary(run)
+    return {"run": facts.pop("id"), **facts}
+
+
+def _run(book: RunBook | None, number: int) -> Run:
+    found = book.get(number) if book else None
+    if found is None:
+        raise JobError(f"there is no run {number}: see `watcher jobs history`")
+    return found

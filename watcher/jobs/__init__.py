@@ -1,0 +1,1 @@
+"""Job files, and what is done with a model that one has trained."""
