@@ -109,7 +109,7 @@ def test_nothing_readable_is_refused(tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "work")
     for number in range(3):
         homes.drop(tmp_path / "set", f"a/{number}.png", homes.picture("red", number))
-    with pytest.raises(DataError, match="all 3 pictures have the label a"):
+    with pytest.raises(DataError, match="none of the pictures of the label b can be read"):
         prepared(tmp_path / "set")
 
 
@@ -160,3 +160,12 @@ def test_a_sample_keeps_the_shares_of_labels(tmp_path: Path) -> None:
     assert [sum(e.label == label for e in chosen) for label in "abc"] == [39, 10, 2]
     assert chosen == sample(examples, 50, 1) != sample(examples, 50, 2)
     assert sample(examples, 1000, 1) == tuple(examples)
+
+
+def test_a_label_of_which_nothing_can_be_read_is_not_dropped(tmp_path: Path) -> None:
+    """A model that lacks a label without a word would be wrong about all its pictures."""
+    source = trainings.drop(tmp_path / "set", groups=4, each=1, labels=("blue", "green", "red"))
+    for path in (source / "green").iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(DataError, match="none of the pictures of the label green can be read"):
+        prepared(source)

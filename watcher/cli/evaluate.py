@@ -156,7 +156,7 @@ def _facts(
 
 def _print(metrics: Metrics) -> None:
     from watcher.training.values import WHOLE
-    from watcher.training.wording import NAMES, headline
+    from watcher.training.wording import NAMES, caution, headline
 
     for sentence in headline(metrics):
         click.echo(sentence)
@@ -168,6 +168,8 @@ def _print(metrics: Metrics) -> None:
     print_rows(rows, "table", ("figure", "value", "from", "to"))
     groups = f"{metrics.groups:,} group{'' if metrics.groups == 1 else 's'}"
     click.echo(f"{pictures(metrics.pictures)} of {groups}, {metrics.mistakes:,} wrong; from and to: 95 % intervals.")
+    if warned := caution(metrics):
+        click.echo(warned)
 
 
 @contextmanager

@@ -54,9 +54,7 @@ def prepare(
     check_labels(examples)
     pixels = read_pixels(examples, side, folder, watching.stage("Reading the pictures"))
     notes = [f"left out, {missed.reason}: {clean(str(missed.path))}" for missed in pixels.unreadable]
-    if not pixels.examples:
-        raise DataError(f"none of the {len(examples)} pictures can be read; the first: {notes[0]}")
-    check_labels(pixels.examples)
+    _check_read(examples, pixels, notes)
     parts = split(pixels.examples, recipe.validation, recipe.held_out, recipe.seed, judges)
     parts, doubles = _without_doubles(pixels, parts)
     notes = [
@@ -71,6 +69,18 @@ def prepare(
     labels = tuple(sorted({example.label for example in pixels.examples}))
     truth = np.array([labels.index(example.label) for example in pixels.examples], np.int64)
     return Material(pixels, labels, truth, parts, tuple(notes))
+
+
+def _check_read(examples: Sequence[Example], pixels: Pixels, left_out: Sequence[str]) -> None:
+    """Raises DataError where what could be read has too few labels or groups, or lacks a label altogether."""
+    if not pixels.examples:
+        raise DataError(f"none of the {len(examples)} pictures can be read; the first: {left_out[0]}")
+    if lost := {example.label for example in examples} - {example.label for example in pixels.examples}:
+        raise DataError(
+            f"none of the pictures of the label {min(lost)} can be read, so the model would not know it: mend them, or "
+            f"take the label out; the first that was {left_out[0]}"
+        )
+    check_labels(pixels.examples)
 
 
 def sample(examples: Sequence[Example], count: int, seed: int) -> tuple[Example, ...]:
