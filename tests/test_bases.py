@@ -67,6 +67,13 @@ def test_blocks_are_what_comes_out() -> None:
         assert len(bases.build(name, 96, "none", style.blocks).network.outputs) == len(style.blocks)
 
 
+@pytest.mark.parametrize(("weights", "normalised"), [("imagenet", False), ("none", True)])
+def test_what_learns_from_nothing_keeps_its_batch_normalisations(weights: str, normalised: bool) -> None:
+    """Without them it would hardly learn; with ImageNet's weights they are merged into the convolutions."""
+    base = bases.build(bases.LITE0, 64, weights)
+    assert any(layer.name.endswith("_bn") for layer in base.network.layers) is normalised
+
+
 def test_weights_come_from_a_file(tmp_path: Path) -> None:
     """Without the top; one that holds others is refused with its name."""
     bases.build("mobilenetv3small", 32, "none").network.save_weights(tmp_path / "a.weights.h5")

