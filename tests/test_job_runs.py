@@ -8,66 +8,27 @@ import shutil
 import signal
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+import retraining
 import trainings
-from homes import COLOURS, NOON, drop, make, picture
+from homes import COLOURS, NOON, drop, picture
+from retraining import Bench
 
-from watcher.home import Home
-from watcher.jobs.attempt import attempt
 from watcher.jobs.files import JobFile
 from watcher.jobs.work import Bid, JobRunning, Work
 from watcher.locks import held
-from watcher.models.registry import Registry
-from watcher.results import Database
-from watcher.results.runbook import RunBook
-from watcher.results.runs import Run, RunState, Slot, Turned
+from watcher.results.runs import Run, RunState
 
 RED = ("blue", "red")
 
 
-@dataclass
-class Bench:
-    """A home with a book of runs, and pictures to learn from."""
-
-    home: Home
-    book: RunBook
-    source: Path
-
-    @property
-    def registry(self) -> Registry:
-        return Registry(self.home.models)
-
-    def job(self, gate: dict[str, Any] | None = None, **changes: Any) -> JobFile:
-        training = trainings.SMALL | {"views": 1, "blocks": ("conv",), "held_out": 0.3}
-        data = {"source": str(self.source), "group_by": r"^\d+", "positive": "red"}
-        return JobFile.model_validate(
-            {"model": "tones", "data": data, "training": training, "gate": gate or {}} | changes
-        )
-
-    def run(self, job: JobFile, bid: Bid | None = None, run: Run | None = None) -> Run:
-        """By hand, in this process."""
-        run = run or self.book.add("tones", job.model, NOON)
-        work = Work(self.home, self.registry, self.book, trainings.Watcher(), lambda: NOON)
-        return attempt(work, self.book, run, job, None, lambda: NOON, bid)
-
-    def scheduled(self) -> Run:
-        self.book.turn(
-            "tones", "tones", Turned(schedule="x", timezone="UTC", since=NOON), [Slot(scheduled_at=NOON)], NOON
-        )
-        return self.book.history("tones", 1)[0]
-
-
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    home = make(tmp_path / "home", tmp_path / "models")
-    with Database.open(home.settings.database.url, home.root) as database:
-        database.migrate()
-        yield Bench(home, RunBook(database), trainings.drop(tmp_path / "set", groups=10, each=3))
+    with retraining.bench(tmp_path) as bench:
+        yield bench
 
 
 def test_a_first_run_goes_live_and_says_all_there_is(bench: Bench) -> None:

@@ -29,7 +29,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
         opened.migrate()
         for start in range(0, 20_000, 500):
             opened.record([picture(number) for number in range(start, start + 500)])
-        RunBook(opened).add("malaria", "malaria", NOON)
+        RunBook(opened, "mine").add("malaria", "malaria", NOON)
         yield opened
 
 

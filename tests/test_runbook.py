@@ -25,7 +25,7 @@ def queue(book: RunBook, job: str, at: datetime = NOON) -> Run:
 
 def test_due_times_and_how_far_the_schedule_is_turned_are_noted_together(database: Database) -> None:
     """What is to run is queued; what is not has its reason."""
-    book = RunBook(database)
+    book = RunBook(database, "mine")
     assert book.turned("a") is None
     slots = [Slot(scheduled_at=NOON - HOUR, skipped="missed", times=3), Slot(scheduled_at=NOON)]
     book.turn("a", "m", turned(NOON), slots, NOON)
@@ -39,7 +39,7 @@ def test_due_times_and_how_far_the_schedule_is_turned_are_noted_together(databas
 
 def test_a_due_time_has_one_run_whatever_is_asked(database: Database) -> None:
     """As when a schedule is changed there and back, or the clock is set back."""
-    book = RunBook(database)
+    book = RunBook(database, "mine")
     first = queue(book, "a")
     book.turn("a", "m", turned(NOON), [Slot(scheduled_at=NOON, skipped="again")], NOON + HOUR)
     assert book.history("a") == [first]
@@ -49,7 +49,7 @@ def test_a_due_time_has_one_run_whatever_is_asked(database: Database) -> None:
 
 def test_only_one_of_two_begins_a_run(database: Database) -> None:
     """The second hears that it has begun already."""
-    book = RunBook(database)
+    book = RunBook(database, "mine")
     run = queue(book, "a")
     assert book.change(run.id, {RunState.QUEUED}, state=RunState.RUNNING, started_at=NOON)
     assert not book.change(run.id, {RunState.QUEUED}, state=RunState.RUNNING)
@@ -62,7 +62,7 @@ def test_only_one_of_two_begins_a_run(database: Database) -> None:
 
 def test_what_waits_for_another_try_is_not_due_yet(database: Database) -> None:
     """The oldest comes first."""
-    book = RunBook(database)
+    book = RunBook(database, "mine")
     late, soon = queue(book, "late"), queue(book, "soon")
     book.change(late.id, ACTIVE, not_before=NOON + HOUR)
     assert [run.id for run in book.due(NOON)] == [soon.id]
@@ -72,7 +72,7 @@ def test_what_waits_for_another_try_is_not_due_yet(database: Database) -> None:
 
 def test_the_last_run_is_one_that_ran(database: Database) -> None:
     """Those that were skipped say nothing of how the job does; runs by hand count."""
-    book = RunBook(database)
+    book = RunBook(database, "mine")
     assert book.last("a") is None
     by_hand = book.add("a", "m", NOON)
     book.turn("a", "m", turned(NOON), [Slot(scheduled_at=NOON, skipped="missed")], NOON)

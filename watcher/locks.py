@@ -43,11 +43,13 @@ def held(path: Path, now: datetime) -> Iterator[None]:
 
 
 def holder(path: Path) -> str | None:
-    """Who holds the lock, in words; None if nobody does."""
+    """Who holds the lock, in words; None if nobody does. A file that cannot be opened may well be held by its owner."""
     try:
         handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError:
+        return "another process"
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

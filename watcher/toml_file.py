@@ -97,6 +97,8 @@ def _sentence(fault: ErrorDetails, kind: type[Section], expected: Expected) -> s
         return f"{name}: there is no such setting{hint}"
     if fault["type"] == "value_error":  # said by a check of ours, in whole sentences
         return f"{name}: {fault['msg'].removeprefix('Value error, ')}"
+    if fault["type"] == "missing":
+        return f"{name}: must be set"
     wanted = expected(fault) or _expected(fault)
     if fault["loc"] in SECRET:
         return f"{name}: should be {wanted}"

@@ -26,6 +26,7 @@ from watcher.home import Home, make_home, open_home
 from watcher.results import Database
 from watcher.results.runbook import RunBook
 from watcher.results.runs import RunState
+from watcher.service.identity import identity
 from watcher.settings import Settings
 
 JOB = """
@@ -71,7 +72,7 @@ def done(home: Home, group: str) -> tuple[int, float]:
 
 def trains(home: Home) -> bool:
     with Database.open(home.settings.database.url, home.root, readonly=True) as database:
-        runs = [run for run in RunBook(database).active() if run.state is RunState.RUNNING]
+        runs = [run for run in RunBook(database, identity(home.root)).active() if run.state is RunState.RUNNING]
     logs = "".join(path.read_text("utf-8") for path in home.job_logs.glob("*.log"))
     return bool(runs) and "Fine-tuning …" in logs
 

@@ -22,6 +22,7 @@ def book_to_read(home: Home) -> Iterator[RunBook | None]:
     """The runs of a home; None where nothing has run there yet."""
     from watcher.results import Database, NoDatabase
     from watcher.results.runbook import RunBook
+    from watcher.service.identity import identity
 
     try:
         database = Database.open(home.settings.database.url, home.root, readonly=True)
@@ -29,7 +30,7 @@ def book_to_read(home: Home) -> Iterator[RunBook | None]:
         yield None
         return
     with database:
-        yield RunBook(database)
+        yield RunBook(database, identity(home.root))
 
 
 @contextmanager
@@ -37,10 +38,11 @@ def book_to_write(home: Home) -> Iterator[RunBook]:
     """The runs of a home, in a database that is made or brought up to date if need be."""
     from watcher.results import Database
     from watcher.results.runbook import RunBook
+    from watcher.service.identity import identity
 
     with Database.open(home.settings.database.url, home.root) as database:
         database.migrate()
-        yield RunBook(database)
+        yield RunBook(database, identity(home.root))
 
 
 def the_job(home: Home, name: str) -> JobFile:
@@ -54,6 +56,15 @@ def the_job(home: Home, name: str) -> JobFile:
     if found.job is None:
         raise SettingsError(found.faults)
     return found.job
+
+
+def check_name(name: str, home: Home) -> None:
+    """Raises JobError where no job file has this name."""
+    from watcher.jobs.folder import read_folder
+
+    files = read_folder(home.jobs)
+    if name not in {found.name for found in files}:
+        raise JobError(no_job(name, home, files))
 
 
 def no_job(name: str, home: Home, files: Sequence[Found]) -> str:

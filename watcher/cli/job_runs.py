@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -37,23 +40,17 @@ def run(ctx: click.Context, name: str, dry: bool, force: str | None) -> None:
         raise UsageError("--dry-run promotes nothing, and --force promotes: choose one of them")
     if force is not None and not force.strip():
         raise UsageError("--force wants the reason, which is kept with the run")
-    home = the_home(ctx)
-    job = the_job(home, name)
-    from watcher.cli import logs
-    from watcher.clock import utc
-    from watcher.jobs.ending import mend
-    from watcher.jobs.work import Bid, JobRunning
+    before = {number: signal.signal(number, _leave) for number in _heard()}
+    try:
+        home = the_home(ctx)
+        ended = _by_hand(home, name, dry, force)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if ended is None:
+        ctx.exit(RUNNING_ALREADY)
     from watcher.results.runs import RunState
 
-    logs.configure(quiet=True)
-    with book_to_write(home) as book:
-        mend(home, book, utc())
-        added = book.add(name, job.model, utc())
-        try:
-            ended = _attempt(home, book, added, job.model_dump_json(), Bid(dry=dry, force=force))
-        except JobRunning as fault:
-            click.echo(f"watcher: {fault}", err=True)
-            ctx.exit(RUNNING_ALREADY)
     if ended.state in (RunState.FAILED, RunState.CANCELLED):
         click.echo(f"watcher: run {ended.id} {ended.state.value}: {ended.reason}", err=True)
         ctx.exit(STOPPED if ended.state is RunState.CANCELLED else 1)
@@ -61,6 +58,46 @@ def run(ctx: click.Context, name: str, dry: bool, force: str | None) -> None:
     if ended.report_path:
         click.echo(f"The report: {home.root / ended.report_path}")
     ctx.exit(0 if ended.state is RunState.PROMOTED or dry else NOT_PASSED)
+
+
+def _by_hand(home: Home, name: str, dry: bool, force: str | None) -> Run | None:
+    """Notes a run and carries it out; None if the job runs already."""
+    job = the_job(home, name)
+    import watcher.cli.watching
+    import watcher.jobs.attempt  # noqa: F401  (both take their time, in which nothing is noted yet)
+    from watcher.cli import logs
+    from watcher.clock import utc
+    from watcher.jobs.ending import mend, tell_of
+    from watcher.jobs.work import Bid, JobRunning
+    from watcher.results.runs import ACTIVE, RunState
+
+    logs.configure(quiet=True)
+    with book_to_write(home) as book:
+        for dead in mend(home, book, utc()):
+            tell_of(book.get(dead.id))
+        for number in _heard():  # what is noted from here on is to be ended properly
+            signal.signal(number, signal.default_int_handler)
+        added = book.add(name, job.model, utc())
+        try:
+            return _attempt(home, book, added, job.model_dump_json(), Bid(dry=dry, force=force))
+        except JobRunning as fault:
+            click.echo(f"watcher: {fault}", err=True)
+            return None
+        except KeyboardInterrupt:
+            reason = "stopped by hand before it had begun"
+            book.change(added.id, ACTIVE, state=RunState.CANCELLED, reason=reason, ended_at=utc())
+            return book.get(added.id)
+
+
+def _heard() -> list[signal.Signals]:
+    """A shell starts what is in its background with Ctrl-C ignored, and so it stays."""
+    return [number for number in (signal.SIGTERM, signal.SIGINT) if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def _leave(*_: object) -> None:
+    """Ends the process while there is nothing to be ended properly. What is raised, libraries may swallow."""
+    os.write(sys.stderr.fileno(), b"watcher: stopped before the run had begun\n")
+    os._exit(STOPPED)
 
 
 @click.command(hidden=True)

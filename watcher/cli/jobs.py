@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from watcher.cli.job_access import book_to_read, book_to_write, no_job, the_job
+from watcher.cli.job_access import book_to_read, book_to_write, check_name, no_job, the_job
 from watcher.cli.job_runs import run, work
 from watcher.cli.options import format_option, the_home
 from watcher.cli.output import print_rows
-from watcher.errors import JobError, SettingsError, UsageError
+from watcher.errors import JobError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
 
 LISTED = ("job", "model", "schedule", "timezone", "enabled", "next", "last_run", "last_state", "fault")
 HISTORY = ("run", "job", "state", "scheduled_at", "started_at", "ended_at", "version_before", "version_after", "reason")
+NUMBER = click.IntRange(1, 2**31 - 1)
+# What was told to end is waited for so long.
+END_SECONDS = 20.0
 
 
 @click.group()
@@ -100,7 +105,7 @@ def validate(ctx: click.Context, names: tuple[str, ...]) -> None:
     files = read_folder(home.jobs)
     unknown = set(names) - {found.name for found in files}
     if unknown:
-        raise UsageError(no_job(min(unknown), home, files))
+        raise JobError(no_job(min(unknown), home, files))
     faults: list[str] = []
     for found in files:
         if names and found.name not in names:
@@ -157,14 +162,17 @@ def history(ctx: click.Context, name: str | None, limit: int, form: str) -> None
 
     Example: `watcher jobs history malaria`
     """
-    with book_to_read(the_home(ctx)) as book:
+    home = the_home(ctx)
+    with book_to_read(home) as book:
         found = book.history(name, limit) if book else []
+    if name is not None and not found:
+        check_name(name, home)
     rows = [_facts(one) for one in found]
     print_rows(rows, form, tuple(rows[0]) if rows and form != "table" else HISTORY, HISTORY)
 
 
 @jobs.command()
-@click.argument("number", metavar="RUN", type=int)
+@click.argument("number", metavar="RUN", type=NUMBER)
 @click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
 @click.pass_context
 def show(ctx: click.Context, number: int, form: str) -> None:
@@ -188,7 +196,7 @@ def show(ctx: click.Context, number: int, form: str) -> None:
 
 
 @jobs.command()
-@click.argument("number", metavar="RUN", type=int)
+@click.argument("number", metavar="RUN", type=NUMBER)
 @click.pass_context
 def cancel(ctx: click.Context, number: int) -> None:
     """End a run that goes on or waits. What it has learned so far is kept for the next run.
@@ -200,24 +208,36 @@ def cancel(ctx: click.Context, number: int) -> None:
 
     home = the_home(ctx)
     with book_to_write(home) as book:
-        found = _run(book, number)
+        before = _run(book, number)
         ended = {"state": RunState.CANCELLED, "reason": "cancelled by hand", "ended_at": utc()}
         if not book.change(number, ACTIVE, **ended):
-            raise JobError(f"run {number} has ended already: it is {found.state.value}")
-    if found.state is RunState.RUNNING and found.pid is not None:
-        if found.host != socket.gethostname():
-            raise JobError(f"run {number} is noted as cancelled, but its process {found.pid} on {found.host} goes on")
-        _end(home, found)
+            raise JobError(f"run {number} has ended already: it is {_run(book, number).state.value}")
+        found = _run(book, number)  # it may have begun between the two
+    if before.state is RunState.RUNNING and found.host != socket.gethostname():
+        raise JobError(
+            f"run {number} is noted as cancelled, and nothing of it will go live; but its process {found.pid} on "
+            f"{found.host} may still be at work: end it there"
+        )
+    if not _end(home, found):
+        raise JobError(f"run {number} is noted as cancelled, but its process {found.pid} has not ended yet")
     click.echo(f"Run {number} of the job {found.job} is cancelled.")
 
 
-def _end(home: Home, found: Run) -> None:
-    """Ends the run's process, if it is still the one that holds the job's lock."""
+def _end(home: Home, found: Run) -> bool:
+    """Ends the run's process, if it is still the one that holds the job's lock; whether it is gone."""
     from watcher import locks
 
-    holder = locks.holder(home.job_lock(found.job)) or ""
-    if found.pid is not None and holder.startswith(f"process {found.pid} on "):
+    def at_work() -> bool:
+        return (locks.holder(home.job_lock(found.job)) or "").startswith(f"process {found.pid} on ")
+
+    if found.pid is None or not at_work():
+        return True
+    with contextlib.suppress(ProcessLookupError):
         os.kill(found.pid, signal.SIGTERM)
+    deadline = time.monotonic() + END_SECONDS
+    while at_work() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not at_work()
 
 
 def _facts(run: Run) -> dict[str, Any]:

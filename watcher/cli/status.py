@@ -12,6 +12,7 @@ from watcher.cli.options import format_option, the_home
 from watcher.cli.output import pictures, print_rows
 
 if TYPE_CHECKING:
+    from watcher.jobs.standing import Standing
     from watcher.service.status import Status
 
 COUNTS = ("waiting", "claimed", "done", "failed", "duplicate", "vanished", "superseded", "total")
@@ -49,9 +50,20 @@ def _print(found: Status, values: dict[str, Any]) -> None:
             f"{behind.model}/{behind.working} still works, for the current version cannot be used: {behind.reason}; "
             f"mend it, or go back with `watcher models rollback {behind.model}`."
         )
+    for job in found.jobs:
+        click.echo(_job(job))
     if found.left_alone:
         click.echo(f"Left alone in the inbox, {found.left_alone}:")
         for item in found.left_alone_first:
             click.echo(f"  {item.path}: {item.reason}")
         if found.left_alone > len(found.left_alone_first):
             click.echo("  …")
+
+
+def _job(job: Standing) -> str:
+    """When it runs next, or why it does not, and how its last run ended."""
+    if job.fault:
+        return f"The job {job.job} has faults, see `watcher jobs validate {job.job}`: {job.fault.splitlines()[0]}"
+    coming = f"runs next at {job.next}" if job.next else "has no schedule" if job.enabled else "is not enabled"
+    last = f"; run {job.last_run}, its last, is {job.last_state}" if job.last_run else ""
+    return f"The job {job.job} {coming}{last}."

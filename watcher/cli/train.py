@@ -127,6 +127,8 @@ def _change(given: dict[str, Any], options: dict[str, Any]) -> None:
 
 def _sentence(fault: ErrorDetails) -> str:
     """What is wrong with an option; what a file says was looked at before."""
+    if fault["type"] == "value_error":  # said by a check of ours, in a whole sentence
+        return f"--{str(fault['loc'][-1]).replace('_', '-')}: {fault['msg'].removeprefix('Value error, ')}"
     wanted = fault["msg"].removeprefix("Input should be ")
     if fault["loc"] == ("model",):
         wanted = (

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from watcher.errors import DataError
+from watcher.intake.names import clean
 from watcher.training.examples import Example, find_examples
 from watcher.vision.encode import read_caption
 
@@ -19,39 +21,45 @@ if TYPE_CHECKING:
     from watcher.training.watching import Watching
 
 
-def corrections(
-    home: Home, model: str, group_by: str | None, database: Database, watching: Watching
+def corrected(
+    examples: Sequence[Example], home: Home, model: str, group_by: str | None, database: Database, watching: Watching
 ) -> tuple[Example, ...]:
-    """The corrected pictures of a model, none where nobody has corrected any.
+    """The examples with what people have said of pictures in corrections/MODEL/LABEL/, which outweighs what they said.
 
     Of an annotated copy its original counts, for the copy has the model's own words on it; where that is gone, it is left
-    out and noted. A name in which `group_by` finds no group makes the picture a group of its own.
+    out and noted, and so is a label that the examples do not have. A correction is of the group of the same picture among
+    the examples, so that one by which models are judged stays so; else of the group that its name or the results tell.
     """
-    folder = home.corrections / model
-    if not folder.is_dir() or not any(path.is_file() for path in folder.glob("*/**/*")):
-        return ()
-    found = find_examples(folder)
-    originals = _originals(home, found, database)
-    kept = []
-    for example in found:
-        path = originals.get(example.path, example.path)
-        if path is None:
-            watching.note(f"left out, for it is an annotated copy whose original is gone: {example.path}")
-            continue
-        kept.append(replace(example, path=path, group=_group(path, example, group_by), corrected=True))
-    return tuple(kept)
-
-
-def settled(examples: Sequence[Example]) -> tuple[Example, ...]:
-    """Without those whose content a person has given another label."""
-    said = {_content(example): example.label for example in examples if example.corrected}
-    if not said:
+    found = _found(home.corrections / model)
+    if not found:
         return tuple(examples)
-    return tuple(
-        example
-        for example in examples
-        if example.corrected or said.get(_content(example), example.label) == example.label
-    )
+    originals = _originals(home, found, database)
+    labels = {example.label for example in examples}
+    groups = {_content(example): example.group for example in examples}
+    said: dict[bytes | None, Example] = {}
+    for example in found:
+        original = originals.get(example.path, _Original(example.path, None))
+        if original.path is None:
+            watching.note(f"left out, for it is an annotated copy whose original is gone: {clean(str(example.path))}")
+        elif example.label not in labels:
+            watching.note(f"left out, for the pictures have no label {example.label}: {clean(str(example.path))}")
+        else:
+            known = replace(example, path=original.path)
+            content = _content(known)
+            group = (
+                groups.get(content) or _named(original.path, group_by) or original.group or clean(original.path.name)
+            )
+            said[content] = replace(known, group=group)
+    kept = [example for example in examples if said.get(_content(example), example).label == example.label]
+    return (*kept, *said.values())
+
+
+def _found(folder: Path) -> tuple[Example, ...]:
+    """None where there is nothing but what others leave in folders, such as Thumbs.db."""
+    try:
+        return find_examples(folder)
+    except DataError:
+        return ()
 
 
 def _content(example: Example) -> bytes | None:
@@ -62,15 +70,23 @@ def _content(example: Example) -> bytes | None:
         return None
 
 
-def _originals(home: Home, examples: Sequence[Example], database: Database) -> dict[Path, Path | None]:
-    """Of those that are annotated copies, where the original stands; None where it is gone."""
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """Where the original of an annotated copy stands, if it still does, and its group in the results."""
+
+    path: Path | None
+    group: str | None
+
+
+def _originals(home: Home, examples: Sequence[Example], database: Database) -> dict[Path, _Original]:
+    """Of those that are annotated copies."""
     claims = dict(_claims(examples))
     recorded = database.recorded(claims.values())
-    found: dict[Path, Path | None] = {}
+    found: dict[Path, _Original] = {}
     for copy, claim in claims.items():
-        place = recorded[claim].original_path if claim in recorded else None
-        original = home.root / place if place else None
-        found[copy] = original if original and original.is_file() else None
+        row = recorded.get(claim)
+        original = home.root / row.original_path if row and row.original_path else None
+        found[copy] = _Original(original if original and original.is_file() else None, row.group if row else None)
     return found
 
 
@@ -80,8 +96,9 @@ def _claims(examples: Sequence[Example]) -> Iterator[tuple[Path, str]]:
             yield example.path, caption.claim
 
 
-def _group(path: Path, example: Example, group_by: str | None) -> str:
+def _named(path: Path, group_by: str | None) -> str | None:
+    """The group that the file's name tells, if it tells one."""
     found = re.search(group_by, path.name) if group_by is not None else None
     if found is None:
-        return example.group
-    return found[1] if found.re.groups and found[1] is not None else found[0]
+        return None
+    return clean(found[1] if found.re.groups and found[1] is not None else found[0])

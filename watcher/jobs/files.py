@@ -73,7 +73,9 @@ class JobFile(Job):
     overlap: Literal["skip", "queue"] = Field(
         default="skip", description="due while the job's last run still goes on: skip | queue"
     )
-    timeout: Duration = Field(default=timedelta(hours=24), description="a run that takes longer is ended")
+    timeout: Annotated[Duration, Field(ge=timedelta(seconds=1))] = Field(
+        default=timedelta(hours=24), description="a run that takes longer is ended"
+    )
     retries: Annotated[int, Field(ge=0, le=20)] = Field(default=0, description="a failed run is tried again so often")
     retry_wait: Duration = Field(
         default=timedelta(minutes=10), description="before the first retry; twice as long before each further one"

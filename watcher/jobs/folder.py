@@ -43,6 +43,7 @@ class JobFolder:
         self._folder = folder
         self._seen: dict[Path, Mark] | None = None
         self._taken: dict[Path, Mark] = {}
+        self._gone: set[Path] = set()
         self._jobs: dict[str, JobFile] = {}
 
     @property
@@ -57,9 +58,11 @@ class JobFolder:
         """
         paths = _paths(self._folder)
         marks = {path: mark for path in paths if (mark := _mark(path)) is not None}
-        for path in self._taken.keys() - marks.keys():
+        gone = self._taken.keys() - marks.keys()
+        for path in gone & self._gone:  # an editor may take a file away for a moment
             self._jobs.pop(path.stem, None)
             del self._taken[path]
+        self._gone = gone
         before = marks if self._seen is None else self._seen
         calm = [path for path, mark in marks.items() if before.get(path) == mark]
         changed = [_read(path, paths) for path in calm if self._taken.get(path) != marks[path]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from watcher.errors import DataError, ModelError
-from watcher.training.held_out import HELD_OUT_BY, HELD_OUT_GROUPS
+from watcher.training.held_out import held_out_by_digest, held_out_groups
 
 if TYPE_CHECKING:
     from watcher.models.registry import Registry
@@ -65,9 +65,9 @@ def held_out_before(registry: Registry, model: str) -> frozenset[str]:
     found: set[str] = set()
     for version in registry.versions(model):
         try:
-            trained_on = registry.read(model, version).card.trained_on
+            card = registry.read(model, version).card
         except ModelError:
             continue  # damaged: what it says is not to be relied on
-        if trained_on and trained_on.settings.get(HELD_OUT_BY) == "digest":
-            found.update(trained_on.settings.get(HELD_OUT_GROUPS, ()))
+        if held_out_by_digest(card):
+            found |= held_out_groups(card)
     return frozenset(found)

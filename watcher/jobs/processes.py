@@ -29,6 +29,8 @@ class Child:
 
     run: Run
     process: subprocess.Popen[bytes]
+    begun: float
+    """On the monotonic clock."""
 
 
 class Processes:
@@ -40,6 +42,11 @@ class Processes:
         self._children: list[Child] = []
         self._all = os.sched_getaffinity(0)
         self._few = set(sorted(self._all)[: max(1, len(self._all) // 2)])
+
+    @property
+    def runs(self) -> list[int]:
+        """The runs whose processes have not been heard to have ended."""
+        return [child.run.id for child in self._children]
 
     @property
     def any(self) -> bool:
@@ -54,7 +61,11 @@ class Processes:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
-        self._children.append(Child(run, process))
+        self._children.append(Child(run, process, time.monotonic()))
+
+    def seconds(self, run: int) -> float | None:
+        """How long a run of ours has been at work; None for others."""
+        return next((time.monotonic() - child.begun for child in self._children if child.run.id == run), None)
 
     def ended(self) -> list[Child]:
         """Those that have ended since the last call."""

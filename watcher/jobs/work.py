@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watcher import locks
 from watcher.errors import DataError, JobError, ModelMissing
-from watcher.jobs.corrections import corrections, settled
+from watcher.jobs.corrections import corrected
 from watcher.jobs.held_out import held_out_before, judges_of
 from watcher.jobs.judged import Trial, judged
-from watcher.jobs.undisturbed import undisturbed
-from watcher.results.runs import ACTIVE, Run, RunState
-from watcher.training.held_out import HELD_OUT_GROUPS
+from watcher.jobs.orders import undisturbed
+from watcher.results.runs import Run, RunState
+from watcher.training.held_out import held_out_groups
 from watcher.training.report import REPORT
 from watcher.training.running import Pictures, find_pictures, run_job
 from watcher.training.wording import NAMES
@@ -59,23 +59,43 @@ class Work:
         self._watching = watching
         self._now = now
 
-    def perform(self, run: Run, job: JobFile, log: Path | None, bid: Bid = Bid()) -> Run:
-        """Does the run, or goes on with it, and notes how it ended.
+    @contextmanager
+    def alone(self, run: Run) -> Iterator[None]:
+        """Holds the job's lock: from before the run is noted as running until after it is noted as ended.
 
-        Raises JobError where the job runs already or the run was ended meanwhile; what training and judging raise,
-        with the run still noted as running: whoever called knows whether it is to be tried again.
+        Raises JobRunning where another process holds it.
         """
+        self._home.job_logs.mkdir(parents=True, exist_ok=True)
         with ExitStack() as stack:
-            self._home.job_logs.mkdir(parents=True, exist_ok=True)
             try:
                 stack.enter_context(locks.held(self._home.job_lock(run.job), self._now()))
             except locks.Locked as locked:
                 raise JobRunning(f"the job {run.job} runs already, in {locked.who}") from None
-            run = self._begin(run, job, log)
-            candidate = self._candidate(run, job)
-            run = self._again(run)
-            decision, against = self._decision(run, job, candidate)
-            return self._end(run, candidate, decision, against, bid)
+            yield
+
+    def perform(self, run: Run, job: JobFile, log: Path | None, bid: Bid = Bid()) -> Run:
+        """Does the run, or goes on with it, and notes how it came to a decision; to be called `alone`.
+
+        Raises EndedMeanwhile where the run was ended meanwhile; what training and judging raise, with the run still
+        noted as running: whoever called knows whether it is to be tried again.
+        """
+        run = self._begin(run, job, log)
+        if run.candidate is not None:  # an earlier try has come so far
+            self._settle(run, job, self._registry.read(job.model, run.candidate), bid)
+            return self._again(run)
+
+        def stored(trained: Trained) -> None:
+            # What the training would go on with is there until all is decided: it is not trained twice.
+            package = trained.package
+            figures = {name: getattr(trained.metrics, name).model_dump() for name in NAMES}
+            changes = {"candidate": package.card.version, "metrics": json.dumps(figures)}
+            changes["report_path"] = self._home.relative(package.folder / REPORT)
+            self._book.change(run.id, {RunState.RUNNING}, **changes)
+            self._settle(run, job, package, bid)
+
+        pictures, watching = self._pictures(job), self._watching
+        run_job(self._registry, job, pictures, watching, self._now, promote=False, first=False, stored=stored)
+        return self._again(run)
 
     def _begin(self, run: Run, job: JobFile, log: Path | None) -> Run:
         live = _version(_live(self._registry, job.model))
@@ -90,7 +110,7 @@ class Work:
             "host": socket.gethostname(),
             "pid": os.getpid(),
         }
-        if not self._book.change(run.id, ACTIVE, **changes):
+        if not self._book.change(run.id, {RunState.QUEUED}, **changes):
             raise EndedMeanwhile(run.id)
         return self._again(run)
 
@@ -99,24 +119,6 @@ class Work:
         assert found is not None
         return found
 
-    def _candidate(self, run: Run, job: JobFile) -> Package:
-        """The version that the run has made; trained now, unless an earlier try had done so."""
-        if run.candidate is not None:
-            return self._registry.read(job.model, run.candidate)
-        pictures = self._pictures(job)
-
-        def stored(trained: Trained) -> None:
-            package = trained.package
-            figures = {name: getattr(trained.metrics, name).model_dump() for name in NAMES}
-            changes = {"candidate": package.card.version, "metrics": json.dumps(figures)}
-            changes["report_path"] = self._home.relative(package.folder / REPORT)
-            self._book.change(run.id, {RunState.RUNNING}, **changes)
-
-        trained = run_job(
-            self._registry, job, pictures, self._watching, self._now, promote=False, first=False, stored=stored
-        )
-        return trained.package
-
     def _pictures(self, job: JobFile) -> Pictures:
         if not job.data.source:
             raise DataError('the job does not say where its pictures are: set source = "FOLDER" under [data]')
@@ -124,7 +126,7 @@ class Work:
         examples = found.examples
         if job.data.corrections:
             data = job.data.group_by, self._book.database, self._watching
-            examples += corrections(self._home, job.model, *data)
+            examples = corrected(examples, self._home, job.model, *data)
         before = held_out_before(self._registry, job.model)
         return Pictures(examples, found.sources, judges_of(examples, job.training.held_out, before))
 
@@ -136,21 +138,31 @@ class Work:
         live = _live(self._registry, job.model)
         if _version(live) == candidate.card.version:
             live = self._registry.read(job.model, run.version_before) if run.version_before is not None else None
-        trained_on = candidate.card.trained_on
-        judges = set(trained_on.settings[HELD_OUT_GROUPS]) if trained_on else set()
-        examples = settled([example for example in self._pictures(job).examples if example.group in judges])
+        judges = held_out_groups(candidate.card)
+        examples = tuple(example for example in self._pictures(job).examples if example.group in judges)
         trial = Trial(job.gate, candidate, live, examples, candidate.card.positive_label)
         return judged(trial, self._home.settings, self._watching), live
 
-    def _end(self, run: Run, candidate: Package, decision: Decision, against: Package | None, bid: Bid) -> Run:
+    def _settle(self, run: Run, job: JobFile, candidate: Package, bid: Bid) -> None:
+        """Decides, and acts on it; again, if another version went live while it was decided."""
+        decided = False
+        while not decided:
+            decision, against = self._decision(run, job, candidate)
+            decided = self._end(run, candidate, decision, against, bid)
+
+    def _end(self, run: Run, candidate: Package, decision: Decision, against: Package | None, bid: Bid) -> bool:
+        """Whether the decision holds: what is live is still what the candidate was compared with."""
         sentence, promote = decision.sentence, decision.passed
         if bid.dry:
             sentence, promote = f"dry run, so nothing is changed; it would be: {sentence}", False
-        elif bid.force is not None and not decision.passed:
-            sentence, promote = f"promoted {candidate.id} all the same ({bid.force}), though: {sentence}", True
+        elif bid.force is not None:
+            though = "" if decision.passed else " all the same"
+            sentence, promote = f"promoted {candidate.id}{though} ({bid.force}); the gate: {sentence}", True
         with undisturbed():
             if self._again(run).state is not RunState.RUNNING:
                 raise EndedMeanwhile(run.id)
+            if _version(_live(self._registry, candidate.card.name)) not in (_version(against), candidate.card.version):
+                return False
             if promote:
                 self._registry.promote(candidate.card.name, candidate.card.version, self._now())
             self._book.change(
@@ -162,11 +174,11 @@ class Work:
                 ended_at=self._now(),
                 version_after=_version(candidate if promote else against),
             )
-        return self._again(run)
+        return True
 
 
 class JobRunning(JobError):
-    """The job is at work in another process."""
+    """The job is in the hands of another process."""
 
 
 class EndedMeanwhile(JobError):

@@ -52,7 +52,7 @@ class Style:
 
 # What tells a small thing apart is small and early, so the ends of several blocks are looked at.
 STYLES = {
-    LITE0: Style(blocks=("block2b_add", "block3b_add", "block5c_add", "block7a_project", "head_conv_relu6")),
+    LITE0: Style(blocks=("block2b_add", "block3b_add", "block5c_add", "block7a_project_bn", "head_conv_relu6")),
     "vgg16": Style(blocks=("block3_conv3", "block4_conv3", "block5_conv3")),
     "xception": Style(input_size=299, blocks=("block4_sepconv2_bn", "block13_sepconv2_bn", "block14_sepconv2_act")),
 }
@@ -101,6 +101,7 @@ def build(name: str, input_size: int, weights: str, blocks: tuple[str, ...] = ()
         _load(network, name, file)
     if name == LITE0 and weights != NONE:  # what learns from nothing needs its batch normalisations
         network = lite0.folded(network)
+        blocks = tuple(block.removesuffix("_bn") for block in blocks)  # what has become part of the convolution
     return Base(_tapped(network, name, blocks), mode)
 
 

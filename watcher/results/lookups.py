@@ -16,11 +16,11 @@ CHUNK = 500  # values in one IN (…); databases limit them
 
 def recorded(connection: Connection, claims: Iterable[str]) -> dict[str, Recorded]:
     """The claims among these that are recorded."""
-    columns = ImageRow.claim, ImageRow.state, ImageRow.original_path, ImageRow.outbox_path, ImageRow.kept
+    columns = ImageRow.claim, ImageRow.state, ImageRow.original_path, ImageRow.outbox_path, ImageRow.kept, ImageRow.grp
     return {
-        claim: Recorded(state=state, original_path=original, outbox_path=outbox, kept=kept)
+        claim: Recorded(state=state, original_path=original, outbox_path=outbox, kept=kept, group=group)
         for chunk in chunks(claims)
-        for claim, state, original, outbox, kept in connection.execute(
+        for claim, state, original, outbox, kept, group in connection.execute(
             select(*columns).where(ImageRow.claim.in_(chunk))
         )
     }

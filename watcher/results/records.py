@@ -96,6 +96,7 @@ class Recorded:
     original_path: str | None
     outbox_path: str | None
     kept: str | None
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,20 +17,28 @@ _COLUMNS = [getattr(JobRunRow, field.name) for field in fields(Run)]
 
 
 class RunBook:
-    """The tables `job_schedules` and `job_runs`. Every method is one transaction; raises DatabaseUnavailable."""
+    """What the tables `job_schedules` and `job_runs` hold of one home, for several may share a database.
 
-    def __init__(self, database: Database) -> None:
+    Every method is one transaction; raises DatabaseUnavailable.
+    """
+
+    def __init__(self, database: Database, home: str) -> None:
         self.database = database
+        self._home = home
 
     def turned(self, job: str) -> Turned | None:
         """How far the job's schedule has been turned into runs; None for a job that is new."""
         with self.database.reading() as connection:
             columns = JobScheduleRow.schedule, JobScheduleRow.timezone, JobScheduleRow.since
-            row = connection.execute(select(*columns).where(JobScheduleRow.job == job)).one_or_none()
+            row = connection.execute(select(*columns).where(*self._schedule(job))).one_or_none()
         return Turned(schedule=row.schedule, timezone=row.timezone, since=row.since) if row else None
 
-    def turn(self, job: str, model: str, turned: Turned, slots: Sequence[Slot], now: datetime) -> None:
+    def turn(
+        self, job: str, model: str, turned: Turned, slots: Sequence[Slot], now: datetime, settings: str | None = None
+    ) -> None:
         """Notes runs for due times, to be done or skipped, together with how far the schedule is turned now.
+
+        `settings` is the job as it is now, by which the runs go whatever becomes of its file.
 
         A due time that has a run already keeps it: a schedule that was changed there and back doubles nothing.
         """
@@ -38,20 +46,22 @@ class RunBook:
             due = [slot.scheduled_at for slot in slots]
             known = set(
                 connection.scalars(
-                    select(JobRunRow.scheduled_at).where(JobRunRow.job == job, JobRunRow.scheduled_at.in_(due))
+                    select(JobRunRow.scheduled_at).where(
+                        JobRunRow.home == self._home, JobRunRow.job == job, JobRunRow.scheduled_at.in_(due)
+                    )
                 )
             )
-            rows = [_slot(job, model, slot, now) for slot in slots if slot.scheduled_at not in known]
+            rows = [self._slot(job, model, slot, settings, now) for slot in slots if slot.scheduled_at not in known]
             if rows:
                 connection.execute(insert(JobRunRow), rows)
             values = {"schedule": turned.schedule, "timezone": turned.timezone, "since": turned.since}
-            if not connection.execute(update(JobScheduleRow).where(JobScheduleRow.job == job).values(values)).rowcount:
-                connection.execute(insert(JobScheduleRow), {"job": job, **values})
+            if not connection.execute(update(JobScheduleRow).where(*self._schedule(job)).values(values)).rowcount:
+                connection.execute(insert(JobScheduleRow), {"home": self._home, "job": job, **values})
 
     def add(self, job: str, model: str, now: datetime) -> Run:
         """A run that a person asked for."""
         with self.database.writing() as connection:
-            row = _row(job, model, Trigger.HAND, RunState.QUEUED, now)
+            row = self._row(job, model, Trigger.HAND, RunState.QUEUED, now)
             number = connection.execute(insert(JobRunRow).returning(JobRunRow.id), row).scalar_one()
         found = self.get(number)
         assert found is not None
@@ -78,45 +88,49 @@ class RunBook:
 
     def history(self, job: str | None = None, limit: int | None = None) -> list[Run]:
         """The runs of a job, or of all, newest first."""
-        conditions = [] if job is None else [JobRunRow.job == job]
+        conditions = [JobRunRow.home == self._home, *([] if job is None else [JobRunRow.job == job])]
         statement = select(*_COLUMNS).where(*conditions).order_by(JobRunRow.id.desc()).limit(limit)
         with self.database.reading() as connection:
             return [Run(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001  (SQLAlchemy's public name)
 
     def last(self, job: str) -> Run | None:
         """The newest run that was not skipped."""
-        newest = select(*_COLUMNS).where(JobRunRow.job == job, JobRunRow.state != RunState.SKIPPED)
+        mine = JobRunRow.home == self._home, JobRunRow.job == job
+        newest = select(*_COLUMNS).where(*mine, JobRunRow.state != RunState.SKIPPED)
         with self.database.reading() as connection:
             row = connection.execute(newest.order_by(JobRunRow.id.desc()).limit(1)).one_or_none()
         return Run(**row._mapping) if row else None  # noqa: SLF001
 
     def _find(self, *conditions: Any) -> list[Run]:
-        statement = select(*_COLUMNS).where(*conditions).order_by(JobRunRow.id)
+        statement = select(*_COLUMNS).where(JobRunRow.home == self._home, *conditions).order_by(JobRunRow.id)
         with self.database.reading() as connection:
             return [Run(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
 
+    def _schedule(self, job: str) -> tuple[Any, ...]:
+        return JobScheduleRow.home == self._home, JobScheduleRow.job == job
 
-def _slot(job: str, model: str, slot: Slot, now: datetime) -> dict[str, Any]:
-    state = RunState.QUEUED if slot.skipped is None else RunState.SKIPPED
-    ended = None if slot.skipped is None else now
-    return _row(job, model, Trigger.SCHEDULE, state, now) | {
-        "scheduled_at": slot.scheduled_at,
-        "reason": slot.skipped,
-        "times": slot.times,
-        "ended_at": ended,
-    }
+    def _slot(self, job: str, model: str, slot: Slot, settings: str | None, now: datetime) -> dict[str, Any]:
+        runs = slot.skipped is None
+        return self._row(job, model, Trigger.SCHEDULE, RunState.QUEUED if runs else RunState.SKIPPED, now) | {
+            "scheduled_at": slot.scheduled_at,
+            "reason": slot.skipped,
+            "times": slot.times,
+            "ended_at": None if runs else now,
+            "settings": settings if runs else None,
+        }
 
-
-def _row(job: str, model: str, trigger: Trigger, state: RunState, now: datetime) -> dict[str, Any]:
-    return {
-        "job": job,
-        "model": model,
-        "trigger": trigger,
-        "state": state,
-        "reason": None,
-        "scheduled_at": None,
-        "times": 1,
-        "created_at": now,
-        "ended_at": None,
-        "tries": 0,
-    }
+    def _row(self, job: str, model: str, trigger: Trigger, state: RunState, now: datetime) -> dict[str, Any]:
+        return {
+            "home": self._home,
+            "job": job,
+            "model": model,
+            "trigger": trigger,
+            "state": state,
+            "reason": None,
+            "scheduled_at": None,
+            "times": 1,
+            "created_at": now,
+            "ended_at": None,
+            "settings": None,
+            "tries": 0,
+        }

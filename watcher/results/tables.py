@@ -151,6 +151,7 @@ class JobScheduleRow(Base):
     __tablename__ = "job_schedules"
     __table_args__ = ({"comment": "How far each job's schedule has been turned into runs"},)
 
+    home: Mapped[str] = mapped_column(primary_key=True, comment="whose job it is: a home has an id of its own")
     job: Mapped[str] = mapped_column(primary_key=True, comment="name of the job file without .toml")
     schedule: Mapped[str] = mapped_column(comment="as the job file said then")
     timezone: Mapped[str]
@@ -162,12 +163,13 @@ class JobRunRow(Base):
 
     __tablename__ = "job_runs"
     __table_args__: Any = (
-        UniqueConstraint("job", "scheduled_at"),  # a due time has one run, whatever crashes
+        UniqueConstraint("home", "job", "scheduled_at"),  # a due time has one run, whatever crashes
         Index(None, "state"),
         {"comment": "One row per run of a job, also of those that were skipped"},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True, comment="for people")
+    home: Mapped[str] = mapped_column(comment="whose run it is: a home has an id of its own")
     job: Mapped[str] = mapped_column(comment="name of the job file without .toml")
     model: Mapped[str]
     trigger: Mapped[Trigger]

@@ -184,7 +184,8 @@ class Daemon:
         stack.callback(thread.join, LONGEST_JOIN_SECONDS)
 
     def _keep_scheduling(self, database: Database, loop: Loop, stack: ExitStack) -> None:
-        scheduler = Scheduler(self.home, JobFolder(self.home.jobs), RunBook(database), Processes(self.home))
+        book = RunBook(database, identity(self.home.root))
+        scheduler = Scheduler(self.home, JobFolder(self.home.jobs), book, Processes(self.home))
         turning = self._stop, utc, lambda: loop.busy
         thread = threading.Thread(target=scheduler.keep_turning, args=turning, name="jobs", daemon=True)
         thread.start()

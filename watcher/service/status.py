@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from watcher.clock import utc
 from watcher.errors import HomeError
 from watcher.intake.arrivals import LeftAlone
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.names import clean
 from watcher.intake.scan import scan
+from watcher.jobs.standing import Standing, standings
 from watcher.models.registry import Registry
 from watcher.results import Database, NoDatabase, State
+from watcher.results.runbook import RunBook
 from watcher.service.behind import Behind, BehindFile
+from watcher.service.identity import identity
 from watcher.service.kept import not_kept
 from watcher.service.lock import holder
 from watcher.service.routes import Routes
@@ -56,6 +60,7 @@ class Status:
     models_behind: tuple[Behind, ...]
     left_alone: int
     left_alone_first: tuple[LeftAlone, ...]
+    jobs: tuple[Standing, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,7 @@ def status(home: Home) -> Status:
             waiting = _waiting(home, routes, obstacles.keys(), database)
             if (rows, claimed) == _settled(home, database) or time.monotonic() > until:
                 break
+        jobs = standings(home, RunBook(database, identity(home.root)) if database else None, utc())
     finally:
         if database:
             database.close()
@@ -104,6 +110,7 @@ def status(home: Home) -> Status:
         models_behind=behind,
         left_alone=waiting.left_alone,
         left_alone_first=waiting.left_alone_first,
+        jobs=jobs,
     )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from watcher.models.durable import sync
 from watcher.training.augment import augmenter
 from watcher.training.checkpoint import Checkpoint
 from watcher.training.fitting import fit
@@ -53,7 +54,7 @@ def crossfitted(
         file = folder / f"part-{number}.npy"
         if not file.is_file():
             network = build(recipe, labels, precision)
-            head, _ = minimise(*rows(lesson, scale, others), found.penalty, found.head)
+            head, _ = minimise(*rows(lesson, scale, others), found.penalty, found.head.empty())
             network.set_head(scale, head)
             part = replace(
                 lesson,
@@ -65,7 +66,13 @@ def crossfitted(
             )
             augment = augmenter(recipe.augment, network.features.input_shape[1], recipe.seed + number)
             plan = tuning(network, augment, part, recipe, precision)
-            fit(plan, Checkpoint(folder, f"part-{number}"), watching.stage(f"Teacher {number} of {len(parts)}"))
+            # Its last round, not its best by labels that it is to judge.
+            fit(
+                plan,
+                Checkpoint(folder, f"part-{number}"),
+                watching.stage(f"Teacher {number} of {len(parts)}"),
+                best=False,
+            )
             _keep(file, _looked_at(network.joined(), part.validation_inputs))
         scores[own] = np.load(file)
     return scores
@@ -84,4 +91,5 @@ def _looked_at(model: keras.Model, pixels: Rows) -> NDArray[np.float32]:
 def _keep(file: Path, scores: NDArray[np.float32]) -> None:
     half = file.with_suffix(".tmp.npy")
     np.save(half, scores)
+    sync(half)
     os.replace(half, file)

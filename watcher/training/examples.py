@@ -26,8 +26,6 @@ class Example:
     path: Path
     label: str
     group: str
-    corrected: bool = False
-    """A person has said so of this very picture: it outweighs what others call the same content."""
 
 
 @dataclass(frozen=True, slots=True)

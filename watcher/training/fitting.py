@@ -47,8 +47,10 @@ class Fit:
     patience: int
 
 
-def fit(plan: Fit, checkpoint: Checkpoint, progress: Progress) -> Standing:
+def fit(plan: Fit, checkpoint: Checkpoint, progress: Progress, *, best: bool = True) -> Standing:
     """Fits until the epochs are done or nothing improves, from where `checkpoint` stands; leaves the best weights in.
+
+    With `best=False` every epoch counts as better than the one before, so that the validation pictures choose nothing.
 
     `progress` is told the batches done, of all that there may be. Raises DataError if the losses leave all bounds.
     """
@@ -56,7 +58,7 @@ def fit(plan: Fit, checkpoint: Checkpoint, progress: Progress) -> Standing:
     if not standing.finished:
         checkpoint.restore(plan.model)
         while not _enough(plan, standing):
-            standing = _epoch(plan, standing, checkpoint, progress)
+            standing = _epoch(plan, standing, checkpoint, progress, best=best)
             if not math.isfinite(standing.history[-1].validation_loss):
                 raise DataError(f"{plan.phase} went astray in epoch {len(standing.history)}: lower its learning_rate")
         checkpoint.finish(standing)
@@ -68,7 +70,7 @@ def _enough(plan: Fit, standing: Standing) -> bool:
     return len(standing.history) >= plan.epochs or standing.since_best >= plan.patience
 
 
-def _epoch(plan: Fit, standing: Standing, checkpoint: Checkpoint, progress: Progress) -> Standing:
+def _epoch(plan: Fit, standing: Standing, checkpoint: Checkpoint, progress: Progress, *, best: bool) -> Standing:
     number = len(standing.history)
     start = time.monotonic()
     loss = _teach(plan, number, progress)
@@ -76,7 +78,7 @@ def _epoch(plan: Fit, standing: Standing, checkpoint: Checkpoint, progress: Prog
         losses, accuracy = judged(plan.validate(), plan.truth)
         validation_loss = float(losses.mean()) if np.isfinite(losses).all() else math.inf
         epoch = Epoch(plan.phase, number + 1, time.monotonic() - start, loss, validation_loss, accuracy)
-        better = standing.best is None or epoch.validation_loss < standing.best_loss
+        better = not best or standing.best is None or epoch.validation_loss < standing.best_loss
         update = {"history": (*standing.history, epoch), "best": number if better else standing.best}
         standing = standing.model_copy(update=update)
         if better:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from watcher.settings import FolderName, ModelName
 from watcher.toml_file import Section
 from watcher.training.recipe import Count, Recipe
+
+
+def _expression(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as fault:
+        raise ValueError(f"{text!r} is no regular expression: {fault}") from None
+    return text
+
 
 Sources = Annotated[
     tuple[FolderName, ...],
@@ -24,7 +34,7 @@ class Data(Section):
         default=(),
         description="a folder with a sub-folder for each label, or a CSV list, or several of them; relative to this file",
     )
-    group_by: str | None = Field(
+    group_by: Annotated[str, AfterValidator(_expression)] | None = Field(
         default=None, description="what in a file's name names its group; unset: its sub-folder"
     )
     positive: str | None = Field(default=None, description="of two labels the one that sensitivity speaks of")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from watcher.models.durable import replace_text
+from watcher.models.durable import replace_text, sync
 from watcher.training import probe
 from watcher.training.augment import augmenter
 from watcher.training.checkpoint import Checkpoint
@@ -169,6 +169,7 @@ def _softened(
             targets = softened(lesson, groups, recipe.teacher.trust, recipe.seed, watching.stage("Doubting labels"))
         half = file.with_suffix(".tmp.npy")
         np.save(half, targets)
+        sync(half)
         os.replace(half, file)
     return np.asarray(np.load(file), np.float32)
 

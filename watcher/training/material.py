@@ -100,11 +100,8 @@ def _without_doubles(pixels: Pixels, parts: Split) -> tuple[Split, list[str]]:
     sides = {int(i): number for number, part in enumerate(parts.all) for i in part}
     notes: list[str] = []
     dropped: set[int] = set()
-    for alike in duplicates(pixels):
-        names = ", ".join(clean(str(pixels.examples[i].path)) for i in alike[:3])
-        overruled = _overruled(pixels, alike)
-        dropped |= overruled
-        same = [i for i in alike if i not in overruled]
+    for same in duplicates(pixels):
+        names = ", ".join(clean(str(pixels.examples[i].path)) for i in same[:3])
         if len({pixels.examples[i].label for i in same}) > 1:
             notes.append(f"left out, the same picture under different labels: {names}")
             dropped |= set(same)
@@ -112,9 +109,3 @@ def _without_doubles(pixels: Pixels, parts: Split) -> tuple[Split, list[str]]:
             notes.append(f"kept on one side only, the same picture in groups on both sides of the split: {names}")
             dropped |= {i for i in same if sides[i] != max(found)}
     return parts.without(dropped), notes
-
-
-def _overruled(pixels: Pixels, same: Sequence[int]) -> set[int]:
-    """Of examples with the same content those whose label a person has corrected."""
-    said = {pixels.examples[i].label for i in same if pixels.examples[i].corrected}
-    return {i for i in same if pixels.examples[i].label not in said} if len(said) == 1 else set()

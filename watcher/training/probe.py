@@ -65,6 +65,10 @@ class Head:
     def __call__(self, scaled: Array) -> Array:
         return scaled @ self.weights + self.biases
 
+    def empty(self) -> Head:
+        """One that knows nothing yet: what begins at a head has learned from its pictures, too."""
+        return Head(np.zeros_like(self.weights), np.zeros_like(self.biases))
+
 
 @dataclass(frozen=True, slots=True)
 class Probe:

@@ -46,7 +46,7 @@ def softened(lesson: Lesson, groups: Sequence[str], trust: float, seed: int, pro
     scores = np.zeros_like(lesson.targets)
     parts = folds(groups, seed)
     for number, (others, own) in enumerate(parts):
-        head, _ = minimise(*rows(lesson, scale, others), found.penalty, found.head)
+        head, _ = minimise(*rows(lesson, scale, others), found.penalty, found.head.empty())
         logits = np.mean([head(scale(view[own])) for view in lesson.inputs], axis=0)
         scores[own] = np.exp(log_softmax(logits))
         progress(len(parts) + number + 1, 2 * len(parts))

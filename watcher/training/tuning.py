@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from watcher.training.recipe import Recipe
 
 
+# Weights are averaged over at most this part of all steps, as 1 / AVERAGED.
+AVERAGED = 5
+
+
 def tuning(network: Network, augment: keras.Model, lesson: Lesson, recipe: Recipe, precision: str) -> Fit:
     """The top of the base and the head, by AdamW with a warm-up and a cosine (Loshchilov and Hutter 2019)."""
     keras = import_keras()
@@ -65,7 +69,9 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
         warmup_target=settings.learning_rate,
         warmup_steps=warm_up,
     )
-    averaging = {"use_ema": True, "ema_momentum": settings.averaging} if settings.averaging else {}
+    # Of few steps the first weights would be most of a long average.
+    momentum = min(settings.averaging, max(0.0, 1 - AVERAGED / (settings.epochs * steps)))
+    averaging = {"use_ema": True, "ema_momentum": momentum} if momentum else {}
     return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0, **averaging)
 
 

@@ -11,9 +11,11 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from watcher import __version__
 from watcher.errors import DataError
 from watcher.models.bases import IMAGENET, NONE
 from watcher.models.durable import replace_text
@@ -52,9 +54,10 @@ def identity(job: Job, pictures: Pictures) -> str:
 
     12 hexadecimal digits. Of weights in a file, its size and time count, not its name.
     """
-    settings = job.model_dump(mode="json")
+    settings = job.model_dump(mode="json", include={"model", "data", "training"})
     del settings["data"]["source"], settings["training"]["weights"], settings["training"]["teacher"]["weights"]
-    digest = hashlib.sha256(json.dumps(settings).encode())
+    # Another Watcher or Keras may build another network, which cannot go on with the weights of this one.
+    digest = hashlib.sha256(f"{json.dumps(settings)} {__version__} {version('keras')}".encode())
     for weights in (job.training.weights, job.training.teacher.weights):
         file = None if weights in (IMAGENET, NONE) else _seen(Path(weights))
         digest.update(f"{file or weights}\n".encode("utf-8", "surrogateescape"))

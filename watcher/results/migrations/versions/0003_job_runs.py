@@ -18,17 +18,19 @@ def _words(name: str, *words: str) -> sa.Enum:
 def upgrade() -> None:
     op.create_table(
         "job_schedules",
+        sa.Column("home", sa.Text(), nullable=False, comment="whose job it is: a home has an id of its own"),
         sa.Column("job", sa.Text(), nullable=False, comment="name of the job file without .toml"),
         sa.Column("schedule", sa.Text(), nullable=False, comment="as the job file said then"),
         sa.Column("timezone", sa.Text(), nullable=False),
         sa.Column("since", TIME, nullable=False, comment="due times up to this one have a row in job_runs; UTC"),
-        sa.PrimaryKeyConstraint("job", name="pk_job_schedules"),
+        sa.PrimaryKeyConstraint("home", "job", name="pk_job_schedules"),
         comment="How far each job's schedule has been turned into runs",
     )
     states = "queued", "running", "promoted", "kept", "failed", "cancelled", "skipped"
     op.create_table(
         "job_runs",
         sa.Column("id", sa.Integer(), nullable=False, comment="for people"),
+        sa.Column("home", sa.Text(), nullable=False, comment="whose run it is: a home has an id of its own"),
         sa.Column("job", sa.Text(), nullable=False, comment="name of the job file without .toml"),
         sa.Column("model", sa.Text(), nullable=False),
         sa.Column("trigger", _words("trigger", "schedule", "hand"), nullable=False),
@@ -51,7 +53,7 @@ def upgrade() -> None:
         sa.Column("host", sa.Text(), comment="where it runs, or ran last"),
         sa.Column("pid", sa.Integer(), comment="its process there"),
         sa.PrimaryKeyConstraint("id", name="pk_job_runs"),
-        sa.UniqueConstraint("job", "scheduled_at", name="uq_job_runs_job_scheduled_at"),
+        sa.UniqueConstraint("home", "job", "scheduled_at", name="uq_job_runs_home_job_scheduled_at"),
         comment="One row per run of a job, also of those that were skipped",
     )
     op.create_index("ix_job_runs_state", "job_runs", ["state"])
