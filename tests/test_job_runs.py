@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import retraining
 import trainings
-from homes import COLOURS, NOON, drop, picture
+from homes import COLOURS, NOON, drop
 from retraining import Bench
 
+from watcher.jobs.ending import mend
 from watcher.jobs.files import JobFile
 from watcher.jobs.work import Bid, JobRunning, Work
 from watcher.locks import held
@@ -64,7 +65,9 @@ def test_a_floor_that_is_not_reached_keeps_what_is_live(bench: Bench) -> None:
     assert not bench.registry.has("tones")
     forced = bench.run(strict, Bid(force="the old one is gone"))
     assert forced.state is RunState.PROMOTED
-    assert forced.reason is not None and "(the old one is gone), though: refused tones/2" in forced.reason
+    assert (
+        forced.reason is not None and "all the same (the old one is gone); the gate: refused tones/2" in forced.reason
+    )
     assert bench.registry.current("tones").card.version == 2
 
 
@@ -88,9 +91,12 @@ def test_a_run_that_was_cut_short_after_its_version_was_stored_trains_nothing_ag
             _perform(bench, job, run)
     again = bench.book.get(run.id)
     assert again is not None and (again.state, again.candidate) == (RunState.RUNNING, 1)
+    assert mend(bench.home, bench.book, NOON) == [again]
     bench.registry.promote("tones", 1, NOON)
+    assert list((bench.home.models / "tones").glob(".training-*"))
     monkeypatch.setattr("watcher.jobs.work.run_job", _cut)
-    ended = bench.run(job, run=again)
+    ended = bench.run(job, run=bench.book.get(run.id))
+    assert not list((bench.home.models / "tones").glob(".training-*/"))
     assert (ended.state, ended.version_before, ended.version_after, ended.tries) == (RunState.PROMOTED, None, 1, 2)
     assert bench.registry.versions("tones") == [1]
 
@@ -129,7 +135,7 @@ def test_a_job_that_runs_already_is_not_run_beside_itself(bench: Bench) -> None:
 
 def test_a_run_ends_at_its_time_limit(bench: Bench) -> None:
     """As a failed try, with the limit."""
-    ended = bench.run(bench.job(timeout="0s").model_copy(update={"timeout": timedelta(seconds=0.3)}))
+    ended = bench.run(bench.job(timeout="1s").model_copy(update={"timeout": timedelta(seconds=0.3)}))
     assert ended.state is RunState.FAILED
     assert ended.reason is not None and "its timeout" in ended.reason
 
@@ -158,16 +164,15 @@ def test_the_job_s_command_is_told_how_a_run_ended(bench: Bench, tmp_path: Path)
         assert bench.run(bench.job(when_ended=command)).state is RunState.PROMOTED
 
 
-def test_what_a_person_has_corrected_outweighs_what_the_set_says(bench: Bench) -> None:
-    """The same content under another label; one that is new counts as well, and --no corrections leaves all out."""
+def test_a_run_learns_from_corrections_unless_told_not_to(bench: Bench) -> None:
+    """What a person has said of a picture outweighs what the set says."""
     victim = bench.source / "blue/1-0.png"
-    for name, label, data in (("1-0.png", "red", victim.read_bytes()), ("new.png", "blue", picture("blue", 99_999))):
-        drop(bench.home.corrections, f"tones/{label}/{name}", data)
+    drop(bench.home.corrections, "tones/red/1-0.png", victim.read_bytes())
     work = Work(bench.home, bench.registry, bench.book, trainings.Watcher(), lambda: NOON)
-    with_them = work._pictures(bench.job()).examples
-    assert {(e.label, e.group) for e in with_them if e.corrected} == {("red", "1"), ("blue", "blue/new.png")}
+    said = {(example.path.name, example.label) for example in work._pictures(bench.job()).examples}
+    assert ("1-0.png", "red") in said and victim not in [e.path for e in work._pictures(bench.job()).examples]
     without = bench.job(data={"source": str(bench.source), "group_by": r"^\d+", "corrections": False})
-    assert not any(example.corrected for example in work._pictures(without).examples)
+    assert victim in [example.path for example in work._pictures(without).examples]
     assert bench.run(bench.job()).state is RunState.PROMOTED
 
 

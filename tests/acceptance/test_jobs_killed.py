@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -60,24 +61,29 @@ class Fate:
         wait_for(lambda: not active(self.home), "the first run has ended")
         self.seconds = time.monotonic() - began
 
-    def prepare(self) -> None:
-        """A run that is due, unless one is going on, and a picture for what it trains."""
-        if not active(self.home):
-            retraining.come_due(self.home, NOON + timedelta(hours=next(self.hours)))
-            self.due += 1
+    def drop(self) -> None:
+        """A picture for what is trained."""
         self.dropped.append(f"tones/{len(self.dropped)}.png")
         homes.drop(self.home.inbox, self.dropped[-1], homes.picture("red", 5000 + len(self.dropped)))
 
     def strike(self, daemon: int) -> bool:
         """Kills the training, the daemon or both; whether the daemon was among them."""
-        wait_for(lambda: retraining.workers(self.home), "a run has been begun")
+        wait_for(self._at_work, "a run has been begun")
         time.sleep(self.random.uniform(0, self.seconds))
         victims = self.random.choice(["training", "daemon", "both"])
         found = [] if victims == "daemon" else retraining.workers(self.home)
         for pid in [*found, *([] if victims == "training" else [daemon])]:
-            os.kill(pid, signal.SIGKILL)
-        self.kills += 1
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+                self.kills += 1
         return victims != "training"
+
+    def _at_work(self) -> bool:
+        """Whether a run is; if there is none, one comes due."""
+        if not active(self.home):
+            retraining.come_due(self.home, NOON + timedelta(hours=next(self.hours)))
+            self.due += 1
+        return bool(retraining.workers(self.home))
 
 
 def test_whatever_is_killed_the_book_is_true_and_the_live_model_whole(home: Home) -> None:
@@ -89,7 +95,7 @@ def test_whatever_is_killed_the_book_is_true_and_the_live_model_whole(home: Home
             fate.measure()
             struck = False
             while not struck and fate.kills < KILLS:
-                fate.prepare()
+                fate.drop()
                 struck = fate.strike(daemon.pid)
                 if not struck:
                     assert_true(home)
@@ -102,7 +108,7 @@ def test_whatever_is_killed_the_book_is_true_and_the_live_model_whole(home: Home
         wait_for(lambda: len(homes.rows(home)) == len(fate.dropped), "all pictures are done")
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(homes.PATIENCE_SECONDS) == 0
-    assert retraining.workers(home) == []
+    wait_for(lambda: not retraining.workers(home), "no process is left")
     check_book(home, 2 + fate.due)
     check_models(home)
     assert sorted((row.path, row.state) for row in homes.rows(home)) == sorted(

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import time
-from datetime import datetime
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,11 +20,7 @@ from watcher.cli.output import print_rows
 from watcher.errors import JobError, SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from watcher.home import Home
-    from watcher.jobs.files import JobFile
-    from watcher.jobs.folder import Found
     from watcher.results.runbook import RunBook
     from watcher.results.runs import Run
 
@@ -56,38 +52,13 @@ def list_jobs(ctx: click.Context, form: str) -> None:
     Example: `watcher jobs list`
     """
     from watcher.clock import utc
-    from watcher.jobs.folder import read_folder
+    from watcher.jobs.standing import standings
 
     home = the_home(ctx)
     with book_to_read(home) as book:
-        found = [(file, book.last(file.name) if book else None) for file in read_folder(home.jobs)]
-    rows = [_row(file, last, utc()) for file, last in found]
+        rows = [asdict(standing) for standing in standings(home, book, utc())]
     shown = [name for name in LISTED if form != "table" or name != "fault" or any(row["fault"] for row in rows)]
     print_rows(rows, form, LISTED, shown)
-
-
-def _row(found: Found, last: Run | None, now: datetime) -> dict[str, Any]:
-    job = found.job
-    coming = next(_times(found.name, job, now), None) if job else None
-    return {
-        "job": found.name,
-        "model": job.model if job else None,
-        "schedule": job.schedule if job else None,
-        "timezone": job.timezone if job else None,
-        "enabled": job.enabled if job else None,
-        "next": coming[0].isoformat(timespec="minutes") if coming else None,
-        "last_run": last.id if last else None,
-        "last_state": last.state.value if last else None,
-        "fault": "; ".join(found.faults) or None,
-    }
-
-
-def _times(name: str, job: JobFile, now: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """When the job starts from now on: in its own zone, and in UTC."""
-    timing, shift = job.timing(), job.shift(name)
-    if timing is not None:
-        for due in timing.after(now - shift):
-            yield (due + shift).astimezone(timing.zone), due + shift
 
 
 @jobs.command()
@@ -126,26 +97,18 @@ def validate(ctx: click.Context, names: tuple[str, ...]) -> None:
 @format_option
 @click.pass_context
 def preview(ctx: click.Context, name: str, count: int, form: str) -> None:
-    """Show when a job runs next, in its own time zone and in UTC; a change of the clocks is marked.
+    """Show when a job runs next, in its own time zone and in UTC, and what the next change of the clocks does to it.
 
     Example: `watcher jobs preview malaria -n 10`
     """
-    from itertools import islice
-
     from watcher.clock import utc
+    from watcher.jobs.standing import preview as coming
 
     job = the_job(the_home(ctx), name)
-    rows, before = [], None
-    for local, due in islice(_times(name, job, utc()), count):
-        changed = before is not None and local.utcoffset() != before
-        before = local.utcoffset()
-        rows.append(
-            {
-                "local": f"{local:%a %Y-%m-%d %H:%M:%S %z}",
-                "utc": f"{due:%Y-%m-%d %H:%M:%S}Z",
-                "clock": "the clocks have changed" if changed else "",
-            }
-        )
+    rows = [
+        {"local": f"{local:%a %Y-%m-%d %H:%M:%S %z}", "utc": f"{due:%Y-%m-%d %H:%M:%S}Z", "clock": note}
+        for local, due, note in coming(name, job, utc(), count)
+    ]
     if not rows:
         why = "it has no schedule" if job.schedule is None else "it is not enabled"
         raise JobError(f"the job {name} never runs by itself, for {why}; `watcher jobs run {name}` runs it now")

@@ -17,6 +17,7 @@ from watcher.jobs.held_out import held_out_before, judges_of
 from watcher.jobs.judged import Trial, judged
 from watcher.jobs.orders import undisturbed
 from watcher.results.runs import Run, RunState
+from watcher.training import unfinished
 from watcher.training.held_out import held_out_groups
 from watcher.training.report import REPORT
 from watcher.training.running import Pictures, find_pictures, run_job
@@ -81,7 +82,10 @@ class Work:
         """
         run = self._begin(run, job, log)
         if run.candidate is not None:  # an earlier try has come so far
-            self._settle(run, job, self._registry.read(job.model, run.candidate), bid)
+            candidate = self._registry.read(job.model, run.candidate)
+            self._settle(run, job, candidate, bid)
+            if candidate.card.trained_on is not None:
+                unfinished.forget(self._registry.root / job.model, candidate.card.trained_on.settings["run"])
             return self._again(run)
 
         def stored(trained: Trained) -> None:

@@ -114,6 +114,13 @@ def _alone(home: Path) -> Iterator[None]:
         os.close(handle)
 
 
+def forget(home: Path, name: str) -> None:
+    """Removes what is left of the run of this name, whose version is stored and judged."""
+    for file in home.glob(f"{UNFINISHED}*/{_NAME}"):
+        if file.read_text("utf-8") == name:
+            Unfinished(file.parent, name).remove()
+
+
 def tell_of_others(run: Unfinished, note: Callable[[str], None], now: datetime) -> None:
     """Notes each folder of another run of the same model, so that nobody's disk fills unseen."""
     for folder in sorted(run.folder.parent.glob(f"{UNFINISHED}*")):
