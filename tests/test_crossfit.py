@@ -73,7 +73,7 @@ def test_no_network_learns_from_the_groups_that_it_scores(taught: Taught, monkey
     """Each is tuned on the pictures of all the others."""
     taught_on = []
 
-    def noted(plan: object, *_: object) -> None:
+    def noted(plan: object, *_: object, best: bool) -> None:
         lesson = plan.batches.__closure__  # type: ignore[attr-defined]
         inputs = next(cell.cell_contents for cell in lesson if isinstance(cell.cell_contents, Lesson))
         taught_on.append((set(inputs.inputs.chosen.tolist()), set(inputs.validation_inputs.chosen.tolist())))
@@ -95,7 +95,9 @@ def test_what_was_done_is_not_done_again(taught: Taught, monkeypatch: pytest.Mon
     monkeypatch.setattr(
         crossfit,
         "fit",
-        lambda plan, checkpoint, progress: fitted.append(checkpoint.name) or fit(plan, checkpoint, progress),
+        lambda plan, checkpoint, progress, **more: (
+            fitted.append(checkpoint.name) or fit(plan, checkpoint, progress, **more)
+        ),
     )
     np.testing.assert_array_equal(taught.scores(), whole)
     assert fitted == ["part-5"]

@@ -102,7 +102,7 @@ def test_two_hundred_labels_are_trained(home: Home, job: Path, tmp_path: Path) -
         (["a/1", "a/2", "b/1", "b/2", "c/1", "c/2"], ["--positive", "a"], 1, "there are 3 labels, and only of two"),
         (["a/1", "a/2", "b/1", "b/2"], ["--base", "vgg166"], 1, "there is no base vgg166: did you mean vgg16?"),
         (["a/1", "a/2", "b/1", "b/2"], ["--weights", "no.h5"], 1, "no.h5: no such file of weights"),
-        (["a/1", "b/1"], ["--group-by", "("], 1, "is no regular expression"),
+        (["a/1", "b/1"], ["--group-by", "("], 2, "--group-by: '(' is no regular expression"),
         (["a/1", "b/1"], ["--group-by", "x"], 1, "finds no group in this name: mend --group-by"),
         (["a.png", "b.png"], [], 1, "no pictures: put them into one sub-folder for each label"),
         (["a/1", "b/1"], ["--model", "kA"], 2, "--model should be a name of at most 64 lower-case letters"),

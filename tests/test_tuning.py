@@ -111,13 +111,19 @@ def test_a_stopped_fit_goes_on_and_comes_to_the_same(tmp_path: Path) -> None:
 
 def test_the_averages_are_what_is_validated_and_kept(tmp_path: Path) -> None:
     """Without averaging, the weights themselves."""
-    _, todo = plan(epochs=1, averaging=0.9)
-    fit(todo, Checkpoint(tmp_path, "t"), nothing)
+    _, todo = plan(epochs=5, averaging=0.5)
+    fit(todo, Checkpoint(tmp_path, "t"), nothing, best=False)
     averages = [variable.numpy() for variable in todo.model.optimizer._model_variables_moving_average]
     for weights, average in zip(todo.model.trainable_variables, averages, strict=True):
         assert np.array_equal(weights.numpy(), average)
     _, todo = plan(epochs=1, averaging=0)
     assert not todo.model.optimizer.use_ema
+
+
+def test_an_average_is_no_longer_than_the_steps_allow() -> None:
+    """Or most of it would be the weights that a short training began with."""
+    assert plan(epochs=50, averaging=0.9)[1].model.optimizer.ema_momentum == pytest.approx(0.9)
+    assert plan(epochs=10, averaging=0.99)[1].model.optimizer.ema_momentum == pytest.approx(0.75)
 
 
 @cache

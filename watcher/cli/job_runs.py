@@ -25,7 +25,12 @@ NOT_PASSED, RUNNING_ALREADY, STOPPED = 3, 4, 130
 
 @click.command()
 @click.argument("name")
-@click.option("--dry-run", "dry", is_flag=True, help="Train and judge, but leave live what is live; the exit code is 0 whatever the gate says.")
+@click.option(
+    "--dry-run",
+    "dry",
+    is_flag=True,
+    help="Train and judge, but leave live what is live; the exit code is 0 whatever the gate says.",
+)
 @click.option("--force", metavar="REASON", help="Promote whatever the gate says; the reason is kept with the run.")
 @click.pass_context
 def run(ctx: click.Context, name: str, dry: bool, force: str | None) -> None:

@@ -51,7 +51,6 @@ class Pictures:
 def find_pictures(job: Job, sources: Sequence[Path]) -> Pictures:
     """The examples of all sources, or as many of them as the job wants. Raises DataError as `find_examples` does."""
     examples = tuple(example for source in sources for example in find_examples(source, job.data.group_by))
-    check_labels(examples)
     if job.data.pictures:
         examples = sample(examples, job.data.pictures, job.training.seed)
     return Pictures(examples, tuple(sources))

@@ -70,7 +70,7 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.Optimizer:
         warmup_steps=warm_up,
     )
     # Of few steps the first weights would be most of a long average.
-    momentum = min(settings.averaging, max(0.0, 1 - AVERAGED / (settings.epochs * steps)))
+    momentum = min(settings.averaging, max(0.0, 1 - AVERAGED / max(1, settings.epochs * steps)))
     averaging = {"use_ema": True, "ema_momentum": momentum} if momentum else {}
     return keras.optimizers.AdamW(rate, weight_decay=settings.weight_decay, clipnorm=1.0, **averaging)
 
