@@ -9,13 +9,17 @@ from pathlib import Path
 
 import homes
 import pytest
+from click.testing import CliRunner
 
+from watcher.cli.main import main
 from watcher.errors import HomeError
 from watcher.home import Home
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.scan import look
 from watcher.results import Database
+from watcher.results.runbook import RunBook
 from watcher.service.finishing import Finisher
+from watcher.service.identity import identity
 from watcher.service.status import MOST_EXPLAINED, Status, status
 
 STATES = ("waiting", "claimed", "done", "failed", "duplicate", "vanished", "superseded")
@@ -187,3 +191,27 @@ def test_a_status_is_plain_values(tmp_path: Path, tiny_home_models: Path) -> Non
     with Database.open(home.settings.database.url, home.root) as database:
         database.migrate()
     assert json.loads(json.dumps(asdict(status(home))))["total"] == 0
+
+
+def test_jobs_are_told_with_when_they_run_and_how_it_went(tmp_path: Path, tiny_home_models: Path) -> None:
+    """And what is wrong with a file; one that never runs by itself says why."""
+    home = homes.make(tmp_path, tiny_home_models)
+    for name, text in {
+        "off": 'model = "tiny"\nschedule = "@daily"\nenabled = false',
+        "plain": 'model = "tiny"',
+        "wrong": "model = 1",
+        "yearly": 'model = "tiny"\nschedule = "@yearly"\ntimezone = "Europe/Berlin"',
+    }.items():
+        (home.jobs / f"{name}.toml").write_text(text, "utf-8")
+    with Database.open(home.settings.database.url, home.root) as database:
+        database.migrate()
+        run = RunBook(database, identity(home.root)).add("plain", "tiny", homes.NOON)
+    found = {job.job: job for job in status(home).jobs}
+    assert found["yearly"].next is not None and found["yearly"].next.endswith("-01-01T00:00+01:00")
+    assert (found["plain"].last_run, found["plain"].last_state) == (run.id, "queued")
+    lines = CliRunner().invoke(main, ["--home", str(home.root), "status"]).stdout.splitlines()
+    said = [line for line in lines if line.startswith("The job ")]
+    assert said[0] == "The job off is not enabled."
+    assert said[1] == f"The job plain has no schedule; run {run.id}, its last, is queued."
+    assert said[2].startswith("The job wrong has faults, see `watcher jobs validate wrong`: ")
+    assert said[3] == f"The job yearly runs next at {found['yearly'].next}."
