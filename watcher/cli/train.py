@@ -62,11 +62,13 @@ def train(ctx: click.Context, /, source: Path | None, file: Path | None, promote
     """
     home = the_home(ctx)
     job, sources = _job(file, source, options)
+    from watcher.cli import logs
     from watcher.cli.watching import Onlooker
     from watcher.clock import utc
     from watcher.models.registry import Registry
     from watcher.training.running import find_pictures, run_job
 
+    logs.configure(quiet=True)
     try:
         with Onlooker() as onlooker:
             pictures = find_pictures(job, sources)
