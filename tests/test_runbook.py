@@ -78,3 +78,14 @@ def test_the_last_run_is_one_that_ran(database: Database) -> None:
     book.turn("a", "m", turned(NOON), [Slot(scheduled_at=NOON, skipped="missed")], NOON)
     assert book.last("a") == by_hand
     assert by_hand.trigger is Trigger.HAND and by_hand.scheduled_at is None
+
+
+def test_homes_that_share_a_database_leave_each_others_runs_alone(database: Database) -> None:
+    """Each has a job of that name, with a run of its own for the same due time."""
+    mine, theirs = RunBook(database, "mine"), RunBook(database, "theirs")
+    run, other = queue(mine, "a"), queue(theirs, "a")
+    assert run.id != other.id
+    assert mine.active() == mine.due(NOON) == mine.history() == [run]
+    theirs.turn("a", "m", turned(NOON + HOUR), [], NOON)
+    assert mine.turned("a") == turned(NOON)
+    assert mine.last("a") == run
