@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from watcher.errors import DataError
 from watcher.intake.names import clean
-from watcher.training.examples import Example, find_examples
+from watcher.training.examples import Example, find_examples, group_in
 from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ def corrected(
         return tuple(examples)
     originals = _originals(home, found, database)
     labels = {example.label for example in examples}
-    groups = {_content(example): example.group for example in examples}
+    contents = [_content(example) for example in examples]
+    groups = {content: example.group for content, example in zip(contents, examples, strict=True)}
+    pattern = re.compile(group_by) if group_by is not None else None
     said: dict[bytes | None, Example] = {}
     for example in found:
         original = originals.get(example.path, _Original(example.path, None))
@@ -46,11 +48,11 @@ def corrected(
         else:
             known = replace(example, path=original.path)
             content = _content(known)
-            group = (
-                groups.get(content) or _named(original.path, group_by) or original.group or clean(original.path.name)
-            )
+            named = group_in(original.path.name, pattern) if pattern else None
+            group = groups.get(content) or named or original.group or clean(original.path.name)
             said[content] = replace(known, group=group)
-    kept = [example for example in examples if said.get(_content(example), example).label == example.label]
+    pairs = zip(contents, examples, strict=True)
+    kept = [example for content, example in pairs if said.get(content, example).label == example.label]
     return (*kept, *said.values())
 
 
@@ -94,11 +96,3 @@ def _claims(examples: Sequence[Example]) -> Iterator[tuple[Path, str]]:
     for example in examples:
         if caption := read_caption(example.path):
             yield example.path, caption.claim
-
-
-def _named(path: Path, group_by: str | None) -> str | None:
-    """The group that the file's name tells, if it tells one."""
-    found = re.search(group_by, path.name) if group_by is not None else None
-    if found is None:
-        return None
-    return clean(found[1] if found.re.groups and found[1] is not None else found[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,7 @@ def judges_of(examples: Sequence[Example], share: float, before: frozenset[str] 
     labels_of: dict[str, set[str]] = {}
     for example in examples:
         labels_of.setdefault(example.group, set()).add(example.label)
-    groups_left = {
-        label: sum(label in own for own in labels_of.values()) for own in labels_of.values() for label in own
-    }
+    groups_left = Counter(label for own in labels_of.values() for label in own)
     judged: set[str] = set()
     held = set(before & labels_of.keys())
     for group in held:
@@ -48,7 +47,7 @@ def judges_of(examples: Sequence[Example], share: float, before: frozenset[str] 
     return frozenset(held)
 
 
-def _take(own: set[str], groups_left: dict[str, int], judged: set[str]) -> None:
+def _take(own: set[str], groups_left: Counter[str], judged: set[str]) -> None:
     judged |= own
     for label in own:
         groups_left[label] -= 1

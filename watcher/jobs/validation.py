@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,18 +54,8 @@ def _sources(job: JobFile) -> Iterator[Fault]:
     for source in job.data.source:
         if not Path(source).exists():
             yield ("data", "source"), f"there is no {source}: put the labelled pictures there, or mend the path"
-    if job.data.group_by is not None and (fault := _no_pattern(job.data.group_by)):
-        yield ("data", "group_by"), f"{job.data.group_by!r} is no regular expression: {fault}"
     if not job.training.held_out:
         yield ("training", "held_out"), "is 0, so there would be nothing to compare two models by: 0.15 is usual"
-
-
-def _no_pattern(text: str) -> str | None:
-    try:
-        re.compile(text)
-    except re.error as fault:
-        return str(fault)
-    return None
 
 
 def _bases(job: JobFile) -> Iterator[Fault]:

@@ -81,9 +81,10 @@ class Work:
         noted as running: whoever called knows whether it is to be tried again.
         """
         run = self._begin(run, job, log)
+        pictures = self._pictures(job)
         if run.candidate is not None:  # an earlier try has come so far
             candidate = self._registry.read(job.model, run.candidate)
-            self._settle(run, job, candidate, bid)
+            self._settle(run, job, candidate, pictures, bid)
             if candidate.card.trained_on is not None:
                 unfinished.forget(self._registry.root / job.model, candidate.card.trained_on.settings["run"])
             return self._again(run)
@@ -95,9 +96,9 @@ class Work:
             changes = {"candidate": package.card.version, "metrics": json.dumps(figures)}
             changes["report_path"] = self._home.relative(package.folder / REPORT)
             self._book.change(run.id, {RunState.RUNNING}, **changes)
-            self._settle(run, job, package, bid)
+            self._settle(run, job, package, pictures, bid)
 
-        pictures, watching = self._pictures(job), self._watching
+        watching = self._watching
         run_job(self._registry, job, pictures, watching, self._now, promote=False, first=False, stored=stored)
         return self._again(run)
 
@@ -134,7 +135,9 @@ class Work:
         before = held_out_before(self._registry, job.model)
         return Pictures(examples, found.sources, judges_of(examples, job.training.held_out, before))
 
-    def _decision(self, run: Run, job: JobFile, candidate: Package) -> tuple[Decision, Package | None]:
+    def _decision(
+        self, run: Run, job: JobFile, candidate: Package, pictures: Pictures
+    ) -> tuple[Decision, Package | None]:
         """The gate's, and the version that the candidate was compared with.
 
         Where an earlier try had promoted the candidate before it could say so, that is what was live before the run.
@@ -143,15 +146,15 @@ class Work:
         if _version(live) == candidate.card.version:
             live = self._registry.read(job.model, run.version_before) if run.version_before is not None else None
         judges = held_out_groups(candidate.card)
-        examples = tuple(example for example in self._pictures(job).examples if example.group in judges)
+        examples = tuple(example for example in pictures.examples if example.group in judges)
         trial = Trial(job.gate, candidate, live, examples, candidate.card.positive_label)
         return judged(trial, self._home.settings, self._watching), live
 
-    def _settle(self, run: Run, job: JobFile, candidate: Package, bid: Bid) -> None:
+    def _settle(self, run: Run, job: JobFile, candidate: Package, pictures: Pictures, bid: Bid) -> None:
         """Decides, and acts on it; again, if another version went live while it was decided."""
         decided = False
         while not decided:
-            decision, against = self._decision(run, job, candidate)
+            decision, against = self._decision(run, job, candidate, pictures)
             decided = self._end(run, candidate, decision, against, bid)
 
     def _end(self, run: Run, candidate: Package, decision: Decision, against: Package | None, bid: Bid) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import insert, or_, select, update
 
 from watcher.results.database import Database
-from watcher.results.runs import Run, RunState, Slot, Trigger, Turned
+from watcher.results.runs import ACTIVE, Run, RunState, Slot, Trigger, Turned
 from watcher.results.tables import JobRunRow, JobScheduleRow
 
 _COLUMNS = [getattr(JobRunRow, field.name) for field in fields(Run)]
@@ -74,12 +74,11 @@ class RunBook:
             return bool(connection.execute(statement).rowcount)
 
     def get(self, run: int) -> Run | None:
-        found = self._find(JobRunRow.id == run)
-        return found[0] if found else None
+        return next(iter(self._find(JobRunRow.id == run)), None)
 
     def active(self) -> list[Run]:
         """What is queued or running, oldest first."""
-        return self._find(JobRunRow.state.in_([RunState.QUEUED, RunState.RUNNING]))
+        return self._find(JobRunRow.state.in_(ACTIVE))
 
     def due(self, now: datetime) -> list[Run]:
         """What is queued and may begin, oldest first."""
@@ -88,23 +87,18 @@ class RunBook:
 
     def history(self, job: str | None = None, limit: int | None = None) -> list[Run]:
         """The runs of a job, or of all, newest first."""
-        conditions = [JobRunRow.home == self._home, *([] if job is None else [JobRunRow.job == job])]
-        statement = select(*_COLUMNS).where(*conditions).order_by(JobRunRow.id.desc()).limit(limit)
-        with self.database.reading() as connection:
-            return [Run(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001  (SQLAlchemy's public name)
+        return self._find(*([] if job is None else [JobRunRow.job == job]), newest=True, limit=limit)
 
     def last(self, job: str) -> Run | None:
         """The newest run that was not skipped."""
-        mine = JobRunRow.home == self._home, JobRunRow.job == job
-        newest = select(*_COLUMNS).where(*mine, JobRunRow.state != RunState.SKIPPED)
-        with self.database.reading() as connection:
-            row = connection.execute(newest.order_by(JobRunRow.id.desc()).limit(1)).one_or_none()
-        return Run(**row._mapping) if row else None  # noqa: SLF001
+        ran = JobRunRow.job == job, JobRunRow.state != RunState.SKIPPED
+        return next(iter(self._find(*ran, newest=True, limit=1)), None)
 
-    def _find(self, *conditions: Any) -> list[Run]:
-        statement = select(*_COLUMNS).where(JobRunRow.home == self._home, *conditions).order_by(JobRunRow.id)
+    def _find(self, *conditions: Any, newest: bool = False, limit: int | None = None) -> list[Run]:
+        order = JobRunRow.id.desc() if newest else JobRunRow.id
+        statement = select(*_COLUMNS).where(JobRunRow.home == self._home, *conditions).order_by(order).limit(limit)
         with self.database.reading() as connection:
-            return [Run(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001
+            return [Run(**row._mapping) for row in connection.execute(statement)]  # noqa: SLF001  (SQLAlchemy's public name)
 
     def _schedule(self, job: str) -> tuple[Any, ...]:
         return JobScheduleRow.home == self._home, JobScheduleRow.job == job

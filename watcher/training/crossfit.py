@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from watcher.models.durable import sync
 from watcher.training.augment import augmenter
 from watcher.training.checkpoint import Checkpoint
 from watcher.training.fitting import fit
 from watcher.training.lesson import log_softmax
-from watcher.training.mapped import Rows
+from watcher.training.mapped import Rows, save_array
 from watcher.training.network import build, outputs
 from watcher.training.probe import Scale, minimise, rows, solve
 from watcher.training.teacher import folds
@@ -73,7 +71,7 @@ def crossfitted(
                 watching.stage(f"Teacher {number} of {len(parts)}"),
                 best=False,
             )
-            _keep(file, _looked_at(network.joined(), part.validation_inputs))
+            save_array(file, _looked_at(network.joined(), part.validation_inputs))
         scores[own] = np.load(file)
     return scores
 
@@ -86,10 +84,3 @@ def _looked_at(model: keras.Model, pixels: Rows) -> NDArray[np.float32]:
         turned = (batch, batch[:, :, ::-1], batch[:, ::-1], batch[:, ::-1, ::-1])
         seen.append(np.mean([np.exp(log_softmax(outputs(model, picture))) for picture in turned], axis=0))
     return np.concatenate(seen)
-
-
-def _keep(file: Path, scores: NDArray[np.float32]) -> None:
-    half = file.with_suffix(".tmp.npy")
-    np.save(half, scores)
-    sync(half)
-    os.replace(half, file)

@@ -106,12 +106,20 @@ def _listed(path: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]:
 def _group(path: str, pattern: re.Pattern[str] | None, folder: str) -> str:
     if pattern is None:
         return clean(folder or path)
-    found = pattern.search(os.path.basename(path))
-    if not found:
+    group = group_in(path, pattern)
+    if group is None:
         raise DataError(
             f"{clean(path)}: the expression {pattern.pattern!r} finds no group in this name: "
             "mend --group-by, or leave it out to group by sub-folder"
         )
+    return group
+
+
+def group_in(path: str, pattern: re.Pattern[str]) -> str | None:
+    """The group that a file's name tells: the expression's first parenthesis, or else the whole match; None if none."""
+    found = pattern.search(os.path.basename(path))
+    if not found:
+        return None
     return clean(found[1] if pattern.groups and found[1] is not None else found[0])
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from watcher.models.durable import replace_text, sync
+from watcher.models.durable import replace_text
 from watcher.training import probe
 from watcher.training.augment import augmenter
 from watcher.training.checkpoint import Checkpoint
@@ -18,7 +17,7 @@ from watcher.training.crossfit import crossfitted
 from watcher.training.features import cached_features
 from watcher.training.fitting import fit
 from watcher.training.lesson import Lesson, judged, targets_of, weights_of
-from watcher.training.mapped import Rows
+from watcher.training.mapped import Rows, save_array
 from watcher.training.network import build, outputs
 from watcher.training.precision import policy
 from watcher.training.teacher import mixed, softened, too_few
@@ -157,20 +156,17 @@ def _softened(
     file = folder / "targets.npy"
     if not file.is_file():
         teacher = recipe.of_teacher()
-        network = build(teacher, len(material.labels), _precision(material, teacher, folder, "teacher", watching.note))
+        precision = _precision(material, teacher, folder, "teacher", watching.note)
+        network = build(teacher, len(material.labels), precision)
         lesson = _features(network, material, teacher, folder, "teacher", watching)
         if recipe.teacher.epochs:
             pixels = Rows(material.pixels.array, material.parts.training)
-            precision = _precision(material, teacher, folder, "teacher", watching.note)
             scores = crossfitted(lesson, pixels, groups, teacher, precision, folder, watching)
             watching.note(_agreement(scores, material.truth[material.parts.training]))
             targets = mixed(lesson, scores, recipe.teacher.trust)
         else:
             targets = softened(lesson, groups, recipe.teacher.trust, recipe.seed, watching.stage("Doubting labels"))
-        half = file.with_suffix(".tmp.npy")
-        np.save(half, targets)
-        sync(half)
-        os.replace(half, file)
+        save_array(file, targets)
     return np.asarray(np.load(file), np.float32)
 
 

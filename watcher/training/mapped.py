@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from watcher.models.durable import sync
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,3 +50,11 @@ def new_array(path: Path, dtype: DTypeLike, shape: tuple[int, ...]) -> np.memmap
             path.unlink()
             raise OSError(fault.errno, fault.strerror, str(path)) from None
     return array
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    """Keeps an array in the `.npy` file at `path`, in one step. Raises OSError."""
+    half = path.with_suffix(".tmp.npy")
+    np.save(half, array)
+    sync(half)
+    os.replace(half, path)

@@ -16,6 +16,11 @@ def _words(name: str, *words: str) -> sa.Enum:
 
 
 def upgrade() -> None:
+    _job_schedules()
+    _job_runs()
+
+
+def _job_schedules() -> None:
     op.create_table(
         "job_schedules",
         sa.Column("home", sa.Text(), nullable=False, comment="whose job it is: a home has an id of its own"),
@@ -26,6 +31,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("home", "job", name="pk_job_schedules"),
         comment="How far each job's schedule has been turned into runs",
     )
+
+
+def _job_runs() -> None:
     states = "queued", "running", "promoted", "kept", "failed", "cancelled", "skipped"
     op.create_table(
         "job_runs",
