@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -133,8 +134,14 @@ def test_a_job_that_runs_already_is_not_run_beside_itself(bench: Bench) -> None:
     assert row.reason is not None and f"process {os.getpid()}" in row.reason
 
 
-def test_a_run_ends_at_its_time_limit(bench: Bench) -> None:
+def _at_length(*_: object, **__: object) -> None:
+    """Takes its time, in Python: what is raised inside of a library may be swallowed there, and be said again only later."""
+    time.sleep(30)
+
+
+def test_a_run_ends_at_its_time_limit(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """As a failed try, with the limit."""
+    monkeypatch.setattr("watcher.jobs.work.run_job", _at_length)
     ended = bench.run(bench.job(timeout="1s").model_copy(update={"timeout": timedelta(seconds=0.3)}))
     assert ended.state is RunState.FAILED
     assert ended.reason is not None and "its timeout" in ended.reason
