@@ -148,11 +148,15 @@ def test_a_run_ends_at_its_time_limit(bench: Bench, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("by_hand", [True, False])
-def test_sigterm_ends_a_run_by_hand_and_puts_a_scheduled_one_back(bench: Bench, by_hand: bool) -> None:
+def test_sigterm_ends_a_run_by_hand_and_puts_a_scheduled_one_back(
+    bench: Bench, by_hand: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What it has learned so far is kept, and it was no failed try."""
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()
     before = signal.getsignal(signal.SIGTERM)
-    ended = bench.run(bench.job(), run=None if by_hand else bench.scheduled())
+    with monkeypatch.context() as patch:
+        patch.setattr("watcher.jobs.work.run_job", _at_length)
+        ended = bench.run(bench.job(), run=None if by_hand else bench.scheduled())
     assert ended.state is (RunState.CANCELLED if by_hand else RunState.QUEUED)
     assert ended.tries == (1 if by_hand else 0)
     assert signal.getsignal(signal.SIGTERM) == before
