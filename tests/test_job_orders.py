@@ -55,7 +55,7 @@ def test_a_signal_that_a_library_keeps_to_itself_is_heeded_all_the_same(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, silent: bool
 ) -> None:
     """It was no fault of the job."""
-    monkeypatch.setattr("watcher.jobs.orders.AGAIN_SECONDS", 0.1)
+    monkeypatch.setattr("watcher.jobs.orders.AGAIN_SECONDS", 0.7)
     run = bench.scheduled()
     work = Work(bench.home, bench.registry, bench.book, Library(silent=silent), lambda: NOON)
     ended = attempt(work, bench.book, run, bench.job(), None, lambda: NOON)
