@@ -93,3 +93,34 @@ def test_a_label_that_the_pictures_do_not_have_is_left_out_and_noted(office: Off
     assert office.examples() == find_examples(office.source)
     [note] = office.watching.notes
     assert "the pictures have no label rde" in note
+
+
+def test_links_among_corrections_are_left_out_and_noted(office: Office, tmp_path: Path) -> None:
+    """To a picture, to a folder and, instead of the model's folder, to another: whoever may correct reads no other files."""
+    plain = find_examples(office.source)
+    secret = trainings.drop(tmp_path / "secret", groups=1, each=1)
+    said = office.home.corrections / "tiny"
+    (said / "red").mkdir(parents=True)
+    (said / "red/a.png").symlink_to(secret / "blue/0-0.png")
+    (said / "blue").symlink_to(secret / "red")
+    assert office.examples() == plain
+    said.rename(said.with_name("other"))
+    said.symlink_to(secret)
+    assert office.examples() == plain
+    told = [
+        note.removeprefix("left out, for it is a symbolic link; put the picture itself there: ")
+        for note in office.watching.notes
+    ]
+    assert told == [str(said / "blue"), str(said / "red/a.png"), str(said)]
+
+
+def test_an_original_that_became_a_link_is_gone(office: Office, tmp_path: Path) -> None:
+    """Of an annotated copy, what stands in `done` is learned only if it is what Watcher has put there."""
+    homes.drop(office.home.inbox, "s/a.png", homes.picture("red", 700))
+    homes.run_once(office.home)
+    office.say("blue", office.home.outbox / "s/a.png")
+    assert len(office.examples()) == len(find_examples(office.source)) + 1
+    (office.home.done / "s").rename(tmp_path / "elsewhere")
+    (office.home.done / "s").symlink_to(tmp_path / "elsewhere")
+    assert office.examples() == find_examples(office.source)
+    assert office.watching.notes[-1].startswith("left out, for it is an annotated copy whose original is gone")

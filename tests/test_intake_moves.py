@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
@@ -166,6 +167,24 @@ class TestAcrossDisks:
             move_new(source, other_disk / "a.jpg")
         assert source.exists()
         assert list(other_disk.iterdir()) == []
+
+    def test_no_right_to_run_as_its_owner_goes_along(self, tmp_path: Path, other_disk: Path) -> None:
+        """The copy is ours, and so a stranger's program would run as us; all else of its rights is kept."""
+        source = picture(tmp_path / "a.jpg")
+        source.chmod(0o6754)
+        move_new(source, other_disk / "a.jpg")
+        assert stat.S_IMODE((other_disk / "a.jpg").stat().st_mode) == 0o754
+
+    def test_a_link_in_the_place_of_the_copy_in_work_is_not_written_through(
+        self, tmp_path: Path, other_disk: Path
+    ) -> None:
+        """Its name can be guessed."""
+        source, victim = picture(tmp_path / "a.jpg"), picture(tmp_path / "victim", b"victim")
+        status = source.stat()
+        (other_disk / f".watcher-{status.st_dev:x}-{status.st_ino:x}.tmp").symlink_to(victim)
+        move_new(source, other_disk / "a.jpg")
+        assert victim.read_bytes() == b"victim"
+        assert not (other_disk / "a.jpg").is_symlink()
 
     def test_a_hard_link_left_by_a_crash_is_not_written_into(self, tmp_path: Path, other_disk: Path) -> None:
         """A half that became a finished file's second name is replaced, so that file keeps its bytes."""

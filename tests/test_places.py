@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from watcher.intake.arrivals import Claim, Fingerprint
+from watcher.intake.inside import make_folder
 from watcher.service import places
-from watcher.service.places import LONGEST_PATH, Reservations, make_folder, note_of, put_copy, put_original
+from watcher.service.places import LONGEST_PATH, Reservations, note_of, put_copy, put_original
 from watcher.vision.encode import Caption, encode
 
 ONE, TWO = "aaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbb"
@@ -136,7 +137,7 @@ def test_a_name_is_not_both_file_and_folder(tmp_path: Path, folder_first: bool) 
         source.write_text(each.path)
         places.append((source, reserved.choose(tmp_path / "done", each), each))
     for source, target, each in places:
-        assert put_original(source, target, each) == target
+        assert put_original(source, target, each, tmp_path / "done") == target
         assert target.read_text() == each.path
 
 
@@ -145,7 +146,7 @@ def test_an_original_is_moved_once(tmp_path: Path) -> None:
     (tmp_path / "source").write_text("1")
     target = tmp_path / "done/s/a.png"
     for _ in range(2):
-        assert put_original(tmp_path / "source", target, claim()) == target
+        assert put_original(tmp_path / "source", target, claim(), tmp_path / "done") == target
     assert target.read_text() == "1"
     assert not (tmp_path / "source").exists()
 
@@ -159,7 +160,7 @@ def test_an_original_whose_move_was_cut_short_is_moved_to_its_end(tmp_path: Path
         os.link(source, target)
     else:
         target.write_text("1")
-    assert put_original(source, target, claim()) == target
+    assert put_original(source, target, claim(), tmp_path) == target
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
@@ -169,7 +170,7 @@ def test_a_foreign_file_that_took_the_name_meanwhile_stays(tmp_path: Path) -> No
     source.write_text("ours")
     target.parent.mkdir()
     target.write_text("theirs")
-    put = put_original(source, target, claim())
+    put = put_original(source, target, claim(), tmp_path)
     assert (put.name, put.read_text(), target.read_text()) == ("a~aaaaaaaaaaaaaaaa.png", "ours", "theirs")
 
 
@@ -179,7 +180,7 @@ def test_a_foreign_file_that_took_the_folders_name_meanwhile_stays(tmp_path: Pat
     source.write_text("ours")
     (tmp_path / "done").mkdir()
     (tmp_path / "done/s").write_text("theirs")
-    put = put_original(source, target, claim())
+    put = put_original(source, target, claim(), tmp_path)
     assert (put.parent, put.read_text()) == (tmp_path / "done", "ours")
     assert (tmp_path / "done/s").read_text() == "theirs"
 
@@ -228,6 +229,6 @@ def test_a_name_that_the_file_system_does_not_take_is_replaced(tmp_path: Path, m
     placed = places.put_copy(tmp_path / "half", tmp_path / "outbox", claim("a:b.jpg"), "a:b.jpg")
     assert placed == tmp_path / "outbox" / f"{ONE}.jpg"
     (tmp_path / "claimed").write_bytes(b"original")
-    moved = put_original(tmp_path / "claimed", tmp_path / "done" / "a:b.jpg", claim("a:b.jpg"))
+    moved = put_original(tmp_path / "claimed", tmp_path / "done" / "a:b.jpg", claim("a:b.jpg"), tmp_path / "done")
     assert moved == tmp_path / "done" / f"{ONE}.jpg"
     assert moved.read_bytes() == b"original"

@@ -61,13 +61,13 @@ class Home:
         return self.root / ".watcher.lock"
 
     @property
-    def behind(self) -> Path:
-        """Where the daemon notes models of which it uses an earlier version than the current one."""
-        return self.root / ".watcher.behind"
-
-    @property
     def all_folders(self) -> tuple[Path, ...]:
         return tuple(self.root / name for name in self.settings.folders.model_dump().values())
+
+    def folder_of(self, path: Path) -> Path:
+        """The folder of the settings that `path` lies in; else the home, or where it is not in there either, its own."""
+        folders = [folder for folder in (self.root, *self.all_folders) if folder in path.parents]
+        return max(folders, key=lambda folder: len(folder.parts), default=path.parent)
 
     def relative(self, path: Path) -> str:
         """How the results name a path: relative to the home where it lies inside, else absolute."""

@@ -25,6 +25,10 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63
 A_MODELS_NAME = "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
 RouteName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,254}$")]
 FolderName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
+Listen = Annotated[str, StringConstraints(pattern=r"^$|^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+# Not the owner's own digit: Watcher must be able to read and write what it has made.
+Umask = Annotated[str, StringConstraints(pattern=r"^0?0[0-7]{2}$")]
+A_UMASK = "three digits from 0 to 7, of which the first is 0, like 027"
 
 
 class Folders(Section):
@@ -39,6 +43,18 @@ class Folders(Section):
     )
     jobs: FolderName = Field(default="jobs", description="job files: scheduled retraining")
     models: FolderName = Field(default="models", description="model packages")
+
+
+class Permissions(Section):
+    """Who else may use what Watcher makes. Originals keep the rights that they came with."""
+
+    umask: Umask = Field(
+        default="027", description="027: its group may read | 007: and write, as in a shared inbox | 022: all may read"
+    )
+
+    @property
+    def mask(self) -> int:
+        return int(self.umask, 8)
 
 
 class Intake(Section):
@@ -81,6 +97,13 @@ class Inference(Section):
         default="auto", description="auto (the fastest that is exact) | graph (TensorFlow) | keras (any backend)"
     )
     batch_size: int = Field(default=32, ge=1, le=1024, description="pictures that the model sees at once, at most")
+    timeout_seconds: float = Field(
+        default=120,
+        ge=1,
+        le=86400,
+        allow_inf_nan=False,
+        description="what takes longer hangs: the daemon starts anew, and sets the picture aside at the third time",
+    )
 
 
 class Annotate(Section):
@@ -97,6 +120,7 @@ class DatabaseSettings(Section):
 
     url: str = Field(
         default="sqlite:///watcher.db",
+        repr=False,  # it may hold a password
         pattern=r"^(sqlite(\+\w+)?:///|postgresql(\+\w+)?://)",
         description="an SQLAlchemy URL; a relative SQLite path starts at this file",
     )
@@ -105,13 +129,17 @@ class DatabaseSettings(Section):
 class Metrics(Section):
     """Figures for monitoring."""
 
-    listen: Literal[""] = Field(default="", description="empty: nothing listens")
+    listen: Listen = Field(
+        default="",
+        description='"127.0.0.1:9464": for Prometheus at http://127.0.0.1:9464/metrics; empty: nothing listens',
+    )
 
 
 class Settings(Section):
     """All of `watcher.toml`."""
 
     folders: Folders = Folders()
+    permissions: Permissions = Permissions()
     intake: Intake = Intake()
     models: Models = Models()
     inference: Inference = Inference()
@@ -152,6 +180,10 @@ def _expected(fault: ErrorDetails) -> str | None:
     """What a setting of ours should be, where the general words would not do."""
     if fault["loc"] == ("database", "url"):
         return "like sqlite:///watcher.db or postgresql+psycopg://user:password@host/database"
+    if fault["loc"] == ("metrics", "listen"):
+        return "an address and a port, like 127.0.0.1:9464, or empty"
+    if fault["loc"] == ("permissions", "umask"):
+        return f"{A_UMASK}, in quotes"
     if fault["type"] != "string_pattern_mismatch":
         return None
     if fault["loc"][-1] == "[key]":

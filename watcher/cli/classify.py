@@ -10,7 +10,7 @@ import click
 
 from watcher.cli.opening import open_vision
 from watcher.cli.options import format_option, home_root
-from watcher.cli.output import print_rows
+from watcher.cli.output import console, print_rows
 from watcher.errors import WatcherError
 
 if TYPE_CHECKING:
@@ -87,7 +87,6 @@ def _progress(results: Iterable[Result], count: int) -> Iterator[Result]:
     if not sys.stderr.isatty():
         yield from results
         return
-    from rich.console import Console
     from rich.progress import track
 
-    yield from track(results, "Classifying", count, console=Console(stderr=True), transient=True)
+    yield from track(results, "Classifying", count, console=console(stderr=True), transient=True)

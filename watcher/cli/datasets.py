@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from watcher.cli.options import format_option
-from watcher.cli.output import print_rows
+from watcher.cli.output import console, print_rows
 from watcher.errors import DataError
 
 if TYPE_CHECKING:
@@ -93,11 +93,10 @@ def _progress() -> Iterator[Callable[[str, int, int | None], None]]:
     if not sys.stderr.isatty():
         yield lambda *_: None
         return
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[amount]}"), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console(stderr=True)) as progress:
         tasks: dict[str, Any] = {}
 
         def report(stage: str, done: int, total: int | None) -> None:

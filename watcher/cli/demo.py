@@ -8,7 +8,9 @@ import sys
 
 import click
 
+from watcher.cli.options import keep_rights
 from watcher.cli.output import print_rows
+from watcher.settings import Settings
 
 
 @click.command()
@@ -23,6 +25,7 @@ def demo() -> None:
     from watcher.service.demo import demo as run_demo
 
     require_backend()  # without TensorFlow, say so before anything is made
+    keep_rights(Settings())
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(1))  # so that the daemon is ended, too
     home, rows = run_demo(click.echo)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from watcher.cli.options import the_home
-from watcher.cli.output import pictures, print_rows
+from watcher.cli.output import console, pictures, print_rows
 from watcher.errors import DataError
 
 if TYPE_CHECKING:
@@ -178,9 +178,8 @@ def _progress(count: int) -> Iterator[Callable[[int], None]]:
     if not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("Classifying", total=count)
         yield lambda some: bar.advance(task, some)

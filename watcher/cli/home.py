@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import click
+from pydantic import ValidationError
 
-from watcher.cli.options import home_root
-from watcher.home import make_home, open_home
+from watcher.cli.options import home_root, keep_rights, the_home
+from watcher.errors import UsageError
+from watcher.home import exists, make_home
+from watcher.settings import A_UMASK, Permissions, Settings
 
 
 @click.command()
+@click.option(
+    "--umask",
+    metavar="NNN",
+    help="Who may use what Watcher makes: 027, its group may read (the default); 007, and write, so that its members "
+    "can drop pictures; 022, everybody may read.",
+)
 @click.pass_context
-def init(ctx: click.Context) -> None:
+def init(ctx: click.Context, umask: str | None) -> None:
     """Make a home: folders and a commented watcher.toml. What is there already stays as it is.
 
     Example: `watcher --home /srv/pictures init`
     """
     root = home_root(ctx)
-    made = make_home(root)
-    home = open_home(root)
+    settings = None
+    if not exists(root):
+        settings = _settings(umask)
+        keep_rights(settings)
+    elif the_home(ctx) and umask is not None:
+        raise UsageError(f"{root} is a home already: set umask under [permissions] in its watcher.toml")
+    made = make_home(root, settings)
+    home = the_home(ctx)
+    from watcher.service.shares import Shares
+
+    Shares(home).renew()
     if made:
         click.echo(f"A home in {root}:")
         for path in made:
@@ -25,3 +43,12 @@ def init(ctx: click.Context) -> None:
     else:
         click.echo(f"{root} is a home already; nothing was changed.")
     click.echo(f"Next: `watcher --home {root} run`, then copy pictures into {home.inbox}.")
+
+
+def _settings(umask: str | None) -> Settings:
+    if umask is None:
+        return Settings()
+    try:
+        return Settings(permissions=Permissions(umask=umask))
+    except ValidationError:
+        raise UsageError(f"--umask should be {A_UMASK}") from None

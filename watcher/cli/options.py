@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import click
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from watcher.home import Home
     from watcher.models.registry import Registry
+    from watcher.settings import Settings
 
 Function = TypeVar("Function", bound="Callable[..., object]")
 
@@ -39,8 +41,18 @@ def home_root(ctx: click.Context) -> Path:
 
 
 def the_home(ctx: click.Context) -> Home:
-    """The opened home. Raises HomeError or SettingsError."""
-    return open_home(home_root(ctx))
+    """The opened home; what this process makes from here on gets the rights that its settings say.
+
+    Raises HomeError or SettingsError.
+    """
+    home = open_home(home_root(ctx))
+    keep_rights(home.settings)
+    return home
+
+
+def keep_rights(settings: Settings) -> None:
+    """For this process, and for those that it starts."""
+    os.umask(settings.permissions.mask)
 
 
 def the_registry(ctx: click.Context) -> Registry:

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli.harmless import harmless, unguarded
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from rich.console import Console
+
+# How a formula can begin; the wide forms are those of Chinese and Japanese keyboards.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def print_rows(
@@ -24,10 +31,22 @@ def print_rows(
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([row[name] for name in columns] for row in rows)
+        writer.writerows([defused(row[name]) for name in columns] for row in rows)
         click.echo(text.getvalue(), nl=False)
     else:
         _print_table(rows, table_columns or columns)
+
+
+def defused(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula, made one that it takes for text (OWASP, CSV injection)."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def console(*, stderr: bool = False, **more: Any) -> Console:
+    """What draws tables and bars; its texts must be `harmless`."""
+    from rich.console import Console
+
+    return Console(file=unguarded(sys.stderr if stderr else sys.stdout), **more)
 
 
 def pictures(count: int) -> str:
@@ -38,7 +57,6 @@ def pictures(count: int) -> str:
 def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     # rich takes a moment to import, and JSON and CSV do not need it.
     from rich.box import SIMPLE
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -47,9 +65,10 @@ def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> N
         numeric = any(isinstance(row[name], (int, float)) for row in rows)
         table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(_cell(row[name])) for name in columns))
+        table.add_row(*(Text(harmless(_cell(row[name]))) for name in columns))
     # Away from a terminal nothing is to be folded: a program or a pager reads it.
-    Console(width=None if sys.stdout.isatty() else 10_000, soft_wrap=not sys.stdout.isatty()).print(table)
+    on_terminal = sys.stdout.isatty()
+    console(width=None if on_terminal else 10_000, soft_wrap=not on_terminal).print(table)
 
 
 def _cell(value: Any) -> str:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Self
 
 import click
 
+from watcher.cli.harmless import harmless
+from watcher.cli.output import console
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -19,12 +22,11 @@ class Onlooker:
     """Shows stages, how long each will still take, and notes, on standard error."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         self._live = sys.stderr.isatty()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        self._bars = Progress(*columns, console=Console(stderr=True), disable=not self._live)
+        self._bars = Progress(*columns, console=console(stderr=True), disable=not self._live)
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -40,7 +42,10 @@ class Onlooker:
         return lambda done, total: self._bars.update(task, completed=done, total=total)
 
     def note(self, text: str) -> None:
-        click.echo(text, err=True) if not self._live else self._bars.console.print(text, markup=False, highlight=False)
+        if self._live:
+            self._bars.console.print(harmless(text), markup=False, highlight=False)
+        else:
+            click.echo(text, err=True)
 
 
 def _lines(name: str) -> Callable[[int, int], None]:

@@ -9,6 +9,7 @@ folders of its own below `OWNER.ID.ATTEMPTS`.
 from __future__ import annotations
 
 import base64
+import errno
 import os
 import re
 import secrets
@@ -16,15 +17,17 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from watcher.intake.arrivals import Claim, Fingerprint, Seen
+from watcher.intake.filters import is_temporary
+from watcher.intake.inside import folder_inside, is_folder, make_folder, open_inside
 from watcher.intake.moves import move_new
 from watcher.intake.names import LONGEST, tagged
+from watcher.intake.presence import FOLDER, Presence
 from watcher.intake.writers import is_being_written
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-FOLDER = ".watcher"
 _ENTRY = re.compile(r"(?P<owner>[a-z2-7]+)\.(?P<id>[a-z2-7]{16})\.(?P<attempts>\d+)(?:\.(?P<path>.+))?", re.DOTALL)
 
 
@@ -41,23 +44,40 @@ def short(claim_id: str) -> str:
 class ClaimFolder:
     """The claims of one owner (a home) in an inbox that it may share with others."""
 
-    def __init__(self, inbox: Path, owner: str) -> None:
+    def __init__(self, inbox: Path, owner: str, presence: Presence | None = None) -> None:
         self._inbox = inbox
+        self._presence = presence or Presence(inbox)
         self._root = inbox / FOLDER
         self._owner = owner
 
     def make(self) -> None:
-        """Makes the folder; its presence also tells a mounted inbox from an empty mount point."""
-        self._root.mkdir(exist_ok=True)
+        """Makes the folder; its presence also tells a mounted inbox from an empty mount point. Raises OSError."""
+        self._presence.begin()
+        with suppress(FileExistsError):
+            self._root.mkdir()
+        self._must_be_ours()
 
     def is_there(self) -> bool:
         """Whether the folder stands where it was made: false while its share is away."""
-        return self._root.is_dir()
+        return self._presence.is_there()
+
+    def must_be_there(self) -> None:
+        """Raises OSError while the folder's share is away: what is not found then is not gone."""
+        self._presence.must_be_there()
+
+    def _must_be_ours(self) -> None:
+        """What is claimed must not go through a link, to where somebody else can put and take files."""
+        if os.path.lexists(self._root) and not is_folder(self._root):
+            raise NotADirectoryError(errno.ENOTDIR, "must be a folder, and no link: remove it", str(self._root))
 
     def file(self, claim: Claim) -> Path:
         """Where a claimed picture stands."""
         name = self._one_name(claim)
         return self._root / name if name else self._root / self._prefix(claim) / claim.path
+
+    def open(self, claim: Claim) -> int:
+        """A handle to read a claimed picture. Raises OSError, also where a link has taken its place or a folder's."""
+        return open_inside(self._inbox, os.path.relpath(self.file(claim), self._inbox))
 
     def claim(self, seen: Seen) -> Claim | None:
         """Takes the picture; None if it is still being written, changed after all, or is gone.
@@ -68,17 +88,24 @@ class ClaimFolder:
             return None
         claim = Claim(new_id(), seen.path, seen.fingerprint)
         target = self.file(claim)
+        self._presence.must_be_mounted()
+        self._must_be_ours()
         try:
             self._make_folders(claim)
-            os.rename(self._inbox / seen.path, target)
+            folder, name = os.path.split(seen.path)
+            with folder_inside(self._inbox, folder) as handle:
+                os.rename(name, target, src_dir_fd=handle)
         except OSError as fault:
             self.clear(claim)
             if isinstance(fault, FileNotFoundError | NotADirectoryError) and self.is_there():
                 return None
             raise
-        if fingerprint_of(target) != seen.fingerprint:
-            self.put_back(claim)
-            return None
+        try:
+            if fingerprint_of(target) != seen.fingerprint:
+                self.put_back(claim)
+                return None
+        except OSError:
+            pass  # it is claimed, whatever else is wrong: who reads it sees whether it has changed
         return claim
 
     def bring(self, claim: Claim, file: Path) -> None:
@@ -105,7 +132,7 @@ class ClaimFolder:
         for path in (claim.path, tagged(claim.path, short(claim.id)), tagged(os.path.basename(claim.path), claim.id)):
             target = self._inbox / path
             with suppress(FileExistsError, NotADirectoryError):
-                target.parent.mkdir(parents=True, exist_ok=True)
+                make_folder(target.parent, self._inbox)
                 move_new(self.file(claim), target)
                 break
         self.clear(claim)
@@ -123,23 +150,49 @@ class ClaimFolder:
 
     def recover(self) -> list[Claim]:
         """The claims that an earlier process of this owner left, least tried first."""
-        return sorted(self._left(), key=lambda claim: claim.attempts)
+        return sorted(self._left(tidy=True), key=lambda claim: claim.attempts)
+
+    def look(self) -> list[Claim]:
+        """The owner's claims as they are. Changes nothing, so it may be asked beside a process at work."""
+        return list(self._left(tidy=False))
+
+    def strangers(self) -> list[str]:
+        """Names in the claim folder that are nobody's claim, in order; what systems leave everywhere is not told of."""
+        try:
+            names = os.listdir(self._root)
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in names if not (is_temporary(name) or self._is_claim(name)))
+
+    def _is_claim(self, name: str) -> bool:
+        entry = _ENTRY.fullmatch(name)
+        return entry is not None and (entry["path"] is None or self._path(entry) is not None)
 
     def ids(self) -> list[str]:
         """The ids of all claims in the inbox that hold a picture, whoever owns them."""
         return [entry["id"] for entry in self._entries() if self._path(entry) is not None]
 
-    def _left(self) -> Iterator[Claim]:
+    def holdings(self) -> list[tuple[str, Claim]]:
+        """All claims in the inbox, each with its owner. Changes nothing."""
+        return [(entry["owner"], claim) for entry in list(self._entries()) if (claim := self._claim(entry))]
+
+    def _left(self, *, tidy: bool) -> Iterator[Claim]:
         for entry in list(self._entries()):
             if entry["owner"] != self._owner:
                 continue
-            path = self._path(entry)
-            if path is None:
+            if claim := self._claim(entry):
+                yield claim
+            elif tidy and self._path(entry) is None:
                 _remove_empty(self._root / entry[0])
-                continue
-            inside = entry[0] if entry["path"] else os.path.join(entry[0], path)
-            if fingerprint := fingerprint_of(self._root / inside):
-                yield Claim(entry["id"], path, fingerprint, int(entry["attempts"]))
+
+    def _claim(self, entry: re.Match[str]) -> Claim | None:
+        """What an entry holds; None if that is nothing."""
+        path = self._path(entry)
+        if path is None:
+            return None
+        inside = entry[0] if entry["path"] else os.path.join(entry[0], path)
+        fingerprint = fingerprint_of(self._root / inside)
+        return Claim(entry["id"], path, fingerprint, int(entry["attempts"])) if fingerprint else None
 
     def _entries(self) -> Iterator[re.Match[str]]:
         try:
@@ -155,7 +208,7 @@ class ClaimFolder:
             # Whoever can write here must not have files moved to anywhere else.
             return None if {"", ".", ".."} & set(path.split("/")) else path
         folder = self._root / entry[0]
-        for parent, _, files in os.walk(folder):
+        for parent, _, files in os.walk(folder) if is_folder(folder) else ():
             if files:
                 return os.path.relpath(os.path.join(parent, files[0]), folder)
         return None
@@ -176,7 +229,7 @@ class ClaimFolder:
 
 
 def _remove_empty(folder: Path) -> None:
-    for parent, _, _ in os.walk(folder, topdown=False):
+    for parent, _, _ in os.walk(folder, topdown=False) if is_folder(folder) else ():
         with suppress(OSError):
             os.rmdir(parent)
 

@@ -6,10 +6,12 @@ import ctypes
 import errno
 import os
 import shutil
-from contextlib import suppress
+import stat
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # rename(2) that refuses to replace: Linux, on local file systems and some shares. Python has no name for it.
@@ -20,6 +22,9 @@ _NO_RENAMEAT2 = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
 # What link(2) says where hard links are not to be had: FAT, many FUSE and SMB mounts, and the
 # kernel's protected_hardlinks for other people's files.
 _NO_LINKS = {errno.EPERM, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EINVAL}
+
+# What a file system says of a name that it does not take: too long, or with a letter that it has other uses for.
+BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
 def move_new(source: Path, target: Path) -> None:
@@ -72,10 +77,10 @@ def _copy_new(source: Path, target: Path) -> None:
     with suppress(FileNotFoundError):
         os.unlink(half)  # never written into: it may be a hard link
     try:
-        shutil.copyfile(source, half, follow_symlinks=False)
-        sync(half)
-        with suppress(OSError):  # not every share keeps times and rights
-            shutil.copystat(source, half, follow_symlinks=False)
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(source), half)
+        else:
+            _copy(source, half)
         move_new(half, target)
     except BaseException:
         with suppress(FileNotFoundError):
@@ -84,9 +89,38 @@ def _copy_new(source: Path, target: Path) -> None:
     sync(target.parent)
 
 
+def _copy(source: Path, half: Path) -> None:
+    """The bytes, durably, with times and rights where the share keeps them, but no right to run as its new owner."""
+    # x: no link that somebody has put there
+    with _about(half), open(source, "rb") as original, open(half, "xb") as copy:
+        shutil.copyfileobj(original, copy)
+        copy.flush()
+        old, new = original.fileno(), copy.fileno()
+        status = os.fstat(old)
+        with suppress(OSError):
+            os.fchmod(new, stat.S_IMODE(status.st_mode) & 0o777)
+        with suppress(OSError):
+            for name in os.listxattr(old):
+                os.setxattr(new, name, os.getxattr(old, name))
+        with suppress(OSError):
+            os.utime(new, ns=(status.st_atime_ns, status.st_mtime_ns))
+        os.fsync(new)
+
+
 def _must_be_free(target: Path) -> None:
-    if os.path.lexists(target):
+    if stands(target):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+
+
+def stands(path: Path) -> bool:
+    """Whether anything has this name. Raises OSError where that cannot be told, of which `lexists` makes a no."""
+    try:
+        os.lstat(path)
+    except OSError as fault:
+        if isinstance(fault, FileNotFoundError | NotADirectoryError) or fault.errno in BAD_NAME:
+            return False
+        raise
+    return True
 
 
 def write_durably(path: Path, data: bytes) -> None:
@@ -97,17 +131,29 @@ def write_durably(path: Path, data: bytes) -> None:
     with suppress(FileNotFoundError):
         os.unlink(path)
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    with open(handle, "wb", closefd=True) as file:
+    with _about(path), open(handle, "wb", closefd=True) as file:
         file.write(data)
         file.flush()
         os.fsync(handle)
+
+
+@contextmanager
+def _about(path: Path) -> Iterator[None]:
+    """What the system says of an open file, as that the disk is full, does not tell which file that is."""
+    try:
+        yield
+    except OSError as fault:
+        if fault.filename is None:
+            fault.filename = str(path)
+        raise
 
 
 def sync(path: Path) -> None:
     """Waits until a file's bytes, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(handle)
+        with _about(path):
+            os.fsync(handle)
     except OSError as fault:
         # Some network file systems have no fsync for folders; their renames are the server's affair.
         if fault.errno not in (errno.EINVAL, errno.ENOTSUP):

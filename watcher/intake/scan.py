@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from watcher.intake.arrivals import Fingerprint, LeftAlone, Seen
 from watcher.intake.filters import ENDINGS, has_picture_ending, is_hidden_folder, is_temporary
+from watcher.intake.inside import folder_inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,19 +36,20 @@ def scan(inbox: Path, below: str = "") -> Iterator[Seen | LeftAlone]:
     while pending:
         folder = pending.pop()
         try:
-            # Asked of folders, not of files: those of an overlay file system can name a device of their own.
-            if os.stat(inbox / folder).st_dev != device:
-                yield LeftAlone(folder, ELSEWHERE)
-                continue
-            with os.scandir(inbox / folder) as entries:
-                for entry in entries:
-                    found = _look_at(entry, folder)
-                    if isinstance(found, str):
-                        pending.append(found)
-                        if has_picture_ending(entry.name):
-                            yield LeftAlone(found, FOLDER)
-                    elif found:
-                        yield found
+            with folder_inside(inbox, folder, readable=True) as handle:
+                # Asked of folders, not of files: those of an overlay file system can name a device of their own.
+                if os.fstat(handle).st_dev != device:
+                    yield LeftAlone(folder, ELSEWHERE)
+                    continue
+                with os.scandir(handle) as entries:
+                    for entry in entries:
+                        found = _look_at(entry, folder)
+                        if isinstance(found, str):
+                            pending.append(found)
+                            if has_picture_ending(entry.name):
+                                yield LeftAlone(found, FOLDER)
+                        elif found:
+                            yield found
         except (FileNotFoundError, NotADirectoryError):
             if not folder:
                 raise
@@ -60,7 +62,9 @@ def scan(inbox: Path, below: str = "") -> Iterator[Seen | LeftAlone]:
 def look(inbox: Path, path: str) -> Seen | None:
     """The picture at `path` as it is now; None if none is there any more."""
     try:
-        status = os.lstat(inbox / path)
+        folder, name = os.path.split(path)
+        with folder_inside(inbox, folder) as handle:
+            status = os.stat(name, dir_fd=handle, follow_symlinks=False)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return Seen(path, Fingerprint.of(status)) if stat.S_ISREG(status.st_mode) else None

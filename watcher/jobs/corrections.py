@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.errors import DataError
+from watcher.intake.inside import is_file, is_folder, reached
 from watcher.intake.names import clean
 from watcher.training.examples import Example, find_examples, group_in
 from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from watcher.home import Home
     from watcher.results import Database
     from watcher.training.watching import Watching
@@ -29,8 +30,9 @@ def corrected(
     Of an annotated copy its original counts, for the copy has the model's own words on it; where that is gone, it is left
     out and noted, and so is a label that the examples do not have. A correction is of the group of the same picture among
     the examples, so that one by which models are judged stays so; else of the group that its name or the results tell.
+    Symbolic links are not followed, and noted: whoever may correct must not have other files read.
     """
-    found = _found(home.corrections / model)
+    found = _found(home.corrections / model, watching)
     if not found:
         return tuple(examples)
     originals = _originals(home, found, database)
@@ -56,12 +58,23 @@ def corrected(
     return (*kept, *said.values())
 
 
-def _found(folder: Path) -> tuple[Example, ...]:
+def _found(folder: Path, watching: Watching) -> tuple[Example, ...]:
     """None where there is nothing but what others leave in folders, such as Thumbs.db."""
+    for link in _links(folder):
+        watching.note(f"left out, for it is a symbolic link; put the picture itself there: {clean(str(link))}")
     try:
-        return find_examples(folder)
+        return find_examples(folder, links=False) if is_folder(folder) else ()
     except DataError:
         return ()
+
+
+def _links(folder: Path) -> Iterator[Path]:
+    if folder.is_symlink():
+        yield folder
+        return
+    for parent, folders, files in os.walk(folder):
+        paths = (Path(parent, name) for name in sorted((*folders, *files)))
+        yield from (path for path in paths if path.is_symlink())
 
 
 def _content(example: Example) -> bytes | None:
@@ -88,7 +101,8 @@ def _originals(home: Home, examples: Sequence[Example], database: Database) -> d
     for copy, claim in claims.items():
         row = recorded.get(claim)
         original = home.root / row.original_path if row and row.original_path else None
-        found[copy] = _Original(original if original and original.is_file() else None, row.group if row else None)
+        stands = original and is_file(original) and reached(home.folder_of(original), original)
+        found[copy] = _Original(original if stands else None, row.group if row else None)
     return found
 
 

@@ -1,29 +1,33 @@
-"""Which name a file gets in the outbox, done or failed: its own, unless that is taken."""
+"""Which name a file gets in the outbox, done or failed: its own, unless that is taken.
+
+The three folders may be links, for the settings name them; a link below them, which anyone who may write there can
+make, is taken for a file that is in the way.
+"""
 
 from __future__ import annotations
 
 import errno
 import filecmp
 import os
+import re
+import unicodedata
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from watcher.intake.claims import short
-from watcher.intake.moves import move_new, same_file, sync
+from watcher.intake.inside import between, is_file, is_folder, make_folder, reached
+from watcher.intake.moves import BAD_NAME, move_new, same_file, stands
 from watcher.intake.names import LONGEST, clean, cut, fitting, tagged
 from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from watcher.intake.arrivals import Claim
 
 # Linux' PATH_MAX less room for a reason's ending: cleaning can lengthen a path threefold.
 LONGEST_PATH = 4000
-
-
-# What a file system says of a name that it does not take: too long, or with a letter that it has other uses for.
-_BAD_NAME = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)
 
 
 def targets_for(folder: Path, claim: Claim, path: str) -> Iterator[Path]:
@@ -49,19 +53,26 @@ def put_copy(half: Path, outbox: Path, claim: Claim, path: str) -> Path:
     """
     for target in targets_for(outbox, claim, path):
         try:
-            make_folder(target.parent)
+            make_folder(target.parent, outbox)
             move_new(half, target)
         except (FileExistsError, NotADirectoryError):
-            caption = read_caption(target) if target.is_file() else None
-            if caption is None or caption.claim != claim.id:
+            if not is_copy_of(claim.id, outbox, target):
                 continue
             os.replace(half, target)
         except OSError as fault:
-            if fault.errno not in _BAD_NAME:
+            if fault.errno not in BAD_NAME:
                 raise
             continue
         return target
     raise _all_taken(outbox / path)
+
+
+def is_copy_of(claim: str, outbox: Path, path: Path) -> bool:
+    """Whether the annotated copy of a claim stands at `path`, itself and no link. Raises OSError if it is unreadable."""
+    if not (reached(outbox, path) and is_file(path)):
+        return False
+    caption = read_caption(path)
+    return caption is not None and caption.claim == claim
 
 
 def _all_taken(path: Path) -> FileExistsError:
@@ -81,8 +92,8 @@ class Reservations:
     """Free names for originals, chosen before they are moved there, each given out once."""
 
     def __init__(self) -> None:
-        self._files: set[Path] = set()
-        self._folders: set[Path] = set()
+        self._files: set[str] = set()
+        self._folders: set[str] = set()
 
     def choose(self, folder: Path, claim: Claim, note: str = "") -> Path:
         """A name below `folder` that no file has. With `note`, an ending, that of its note is free, too.
@@ -91,69 +102,69 @@ class Reservations:
         """
         for target in targets_for(folder, claim, clean(claim.path)):
             beside = note_of(target, claim, note)
-            between = list(_between(folder, target))
-            if self._is_free(target) and not self._is_folder(beside) and all(map(self._can_hold, between)):
-                self._files |= {target, beside}
-                self._folders.update(between)
+            above = between(folder, target)
+            if self._is_free(target) and not self._is_folder(beside) and all(map(self._can_hold, above)):
+                self._files |= {alike(target), alike(beside)}
+                self._folders |= set(map(alike, above))
                 return target
         raise _all_taken(folder / clean(claim.path))
 
     def _is_folder(self, path: Path) -> bool:
-        return path in self._folders or path.is_dir()
+        return alike(path) in self._folders or path.is_dir()
 
     def _is_free(self, target: Path) -> bool:
-        return not (target in self._files or target in self._folders or os.path.lexists(target))
+        return not (alike(target) in self._files | self._folders or stands(target))
 
     def _can_hold(self, folder: Path) -> bool:
-        """Whether `folder` is there or could be made: no file has its name."""
-        return folder not in self._files and (folder.is_dir() or not os.path.lexists(folder))
+        """Whether `folder` is there or could be made: no file has its name, and no link."""
+        return alike(folder) not in self._files and (is_folder(folder) or not stands(folder))
 
 
-def _between(root: Path, target: Path) -> Iterator[Path]:
-    """The folders above `target` and below `root`."""
-    while (target := target.parent) != root:
-        yield target
+# Letters that file systems without regard to case leave out of account: joiners, variation selectors.
+_IGNORED = re.compile("[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u2060-\u2064\ufe00-\ufe0f\ufeff]")
+# Servers of Windows cut these off the end of a name.
+_CUT_OFF = re.compile(r"[. ]+(?=/|\Z)")
 
 
-def put_original(source: Path, target: Path, claim: Claim) -> Path:
-    """Moves an original to the name that was recorded for it; may be repeated after a crash.
+def alike(path: Path) -> str:
+    """The same for all paths that some file system takes for one: by case, by Unicode form, by blanks at an end."""
+    text = unicodedata.normalize("NFD", _IGNORED.sub("", str(path))).casefold()
+    return _CUT_OFF.sub("", unicodedata.normalize("NFD", text))
 
-    Returns where it went: elsewhere only if somebody else took the name in between.
+
+def put_original(
+    source: Path, target: Path, claim: Claim, root: Path, elsewhere: Callable[[Path], None] = lambda _: None
+) -> Path:
+    """Moves an original to the name below `root` that was recorded for it; may be repeated after a crash.
+
+    Returns where it went. That is elsewhere, and `elsewhere` is told before, only if somebody took the name in between or
+    the file system does not take it.
     """
-    if not os.path.lexists(source):
+    if not stands(source):
         return target
     try:
-        make_folder(target.parent)
+        make_folder(target.parent, root)
         move_new(source, target)
     except (FileExistsError, NotADirectoryError):
-        if target.is_file() and (same_file(source, target) or filecmp.cmp(source, target, shallow=False)):
+        if reached(root, target) and is_file(target) and _same(source, target):
             os.unlink(source)  # an earlier try came as far as the copy
         else:
-            target = _nearest_folder(target) / tagged(target.name, claim.id)
+            target = _nearest_folder(root, target) / tagged(target.name, claim.id)
+            elsewhere(target)
             move_new(source, target)
     except OSError as fault:
-        if fault.errno not in _BAD_NAME:
+        if fault.errno not in BAD_NAME:
             raise
-        target = _nearest_folder(target) / plain_name(claim)
+        target = _nearest_folder(root, target) / plain_name(claim)
+        elsewhere(target)
         move_new(source, target)
     return target
 
 
-def _nearest_folder(path: Path) -> Path:
-    """The lowest folder above `path` that is one: somebody's file may have the name of another."""
-    while not (path := path.parent).is_dir():
-        pass
-    return path
+def _same(source: Path, target: Path) -> bool:
+    return same_file(source, target) or filecmp.cmp(source, target, shallow=False)
 
 
-def make_folder(folder: Path) -> None:
-    """Makes a folder and those above it, durably. Raises FileExistsError or NotADirectoryError for a file in the way."""
-    if folder.is_dir():
-        return
-    make_folder(folder.parent)
-    try:
-        folder.mkdir()
-    except FileExistsError:
-        if not folder.is_dir():
-            raise
-    sync(folder.parent)
+def _nearest_folder(root: Path, path: Path) -> Path:
+    """The lowest folder above `path` that is one: somebody's file or link may have the name of another."""
+    return [root, *takewhile(is_folder, between(root, path))][-1]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from watcher.errors import DataError
 from watcher.intake.filters import has_picture_ending, is_hidden_folder, is_temporary
+from watcher.intake.inside import is_file
 from watcher.intake.names import clean
 from watcher.models.labels import label_fault
 
@@ -36,15 +37,17 @@ class Unreadable:
     reason: str
 
 
-def find_examples(source: Path, group_by: str | None = None) -> tuple[Example, ...]:
+def find_examples(source: Path, group_by: str | None = None, *, links: bool = True) -> tuple[Example, ...]:
     """The examples of a folder with one sub-folder for each label, or of a CSV list, sorted by path.
+
+    Links are followed, for sets of pictures are often made of them: not without `links`, where others may put files.
 
     `group_by` is a regular expression on the file's name: its first parenthesis, or else the whole
     match, names the group. Without it, the group is the folder between the label's and the picture, or the
     list's column `group`; a picture that has neither is a group of its own. Raises DataError.
     """
     pattern = _pattern(group_by)
-    found = _listed(source, pattern) if source.is_file() else _in_folder(source, pattern)
+    found = _listed(source, pattern) if source.is_file() else _in_folder(source, pattern, links)
     examples = tuple(sorted(found, key=lambda example: (str(example.path), example.label)))
     if not examples:
         raise DataError(f"{source}: no pictures: put them into one sub-folder for each label, as {source}/cat/1.jpg")
@@ -60,12 +63,12 @@ def _pattern(group_by: str | None) -> re.Pattern[str] | None:
         raise DataError(f"{group_by!r} is no regular expression: {fault}") from fault
 
 
-def _in_folder(root: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]:
-    """Links are followed, for sets of pictures are often made of them; a folder is entered once for each label."""
+def _in_folder(root: Path, pattern: re.Pattern[str] | None, links: bool) -> Iterator[Example]:
+    """A folder is entered once for each label."""
     if not root.is_dir():
         raise DataError(f"{root}: there is no such folder")
     entered = set()
-    for folder, below, names in os.walk(root, followlinks=True, onerror=_refuse):
+    for folder, below, names in os.walk(root, followlinks=links, onerror=_refuse):
         place = os.path.relpath(folder, root)
         label, _, group = place.partition(os.sep)
         real = os.path.realpath(folder)
@@ -79,7 +82,8 @@ def _in_folder(root: Path, pattern: re.Pattern[str] | None) -> Iterator[Example]
         for name in names:
             if has_picture_ending(name) and not is_temporary(name):
                 path = os.path.join(place, name)
-                yield Example(root / path, clean(label), _group(path, pattern, group))
+                if links or is_file(root / path):
+                    yield Example(root / path, clean(label), _group(path, pattern, group))
 
 
 def _refuse(fault: OSError) -> None:

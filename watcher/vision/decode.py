@@ -24,6 +24,7 @@ from PIL import (
 )
 
 from watcher.vision.outcome import Failed
+from watcher.vision.structure import overladen, too_many_scans
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,6 +57,7 @@ PngImagePlugin.MAX_TEXT_CHUNK = 16 << 20
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _BACKGROUND = (255, 255, 255)
+_OVERLADEN = "it has {}, more than a picture needs, and could not be read in a reasonable time"
 
 # From what EXIF's orientation says of a picture to what makes it upright.
 _TURNS = {
@@ -87,6 +89,8 @@ def decode(data: bytes, max_megapixels: float) -> Image.Image | Failed:
     """
     if not data:
         return Failed("the file is empty")
+    if load := overladen(data):
+        return Failed(_OVERLADEN.format(load))
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             width, height = _size(image)
@@ -96,6 +100,8 @@ def decode(data: bytes, max_megapixels: float) -> Image.Image | Failed:
                     f"it is {width} x {height} pixels ({megapixels:.1f} megapixels); at most "
                     f"{max_megapixels:g} megapixels are read (max_megapixels in watcher.toml)"
                 )
+            if load := too_many_scans(data, width * height):
+                return Failed(_OVERLADEN.format(load))
             image.load()
             upright = _turn(image)
             rgb = to_rgb(image)
@@ -107,7 +113,9 @@ def decode(data: bytes, max_megapixels: float) -> Image.Image | Failed:
 
 
 def pixels_of(data: bytes) -> int:
-    """How many pixels reading the picture takes, from its header alone; 0 if it is none."""
+    """How many pixels reading the picture takes, from its header alone; 0 if it is none, or none that is read."""
+    if overladen(data):
+        return 0
     try:
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
             return math.prod(_size(image))

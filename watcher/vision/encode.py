@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import zlib
 from collections.abc import Iterator
@@ -77,13 +78,18 @@ def read_caption(source: str | PathLike[str] | bytes) -> Caption | None:
     """The caption of an annotated copy, a path or its bytes; None for any other file, damaged ones included.
 
     Reads no pixels, and no more than 200 segments of at most 64 KiB. Raises OSError where a path cannot be
-    read.
+    read, as a symbolic link.
     """
-    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb") as file:
+    with io.BytesIO(source) if isinstance(source, bytes) else open(source, "rb", opener=_no_link) as file:
         for text in _texts(file):
             if caption := _parse(text):
                 return caption
     return None
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Opens neither what a symbolic link names nor, waiting for ever, a pipe."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
 def suffix_for(name: str, setting: Literal["auto", "jpeg", "png"]) -> Format:
