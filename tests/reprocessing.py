@@ -89,7 +89,7 @@ def _take(
     if kept:
         claims.put_back(claim)
     else:
-        put_original(claims.file(claim), place, claim)
+        put_original(claims.file(claim), place, claim, home.done)
         claims.clear(claim)
 
 

@@ -19,9 +19,8 @@ from watcher.intake.scan import look
 from watcher.results import Finished, State
 from watcher.service.daemon import Daemon
 from watcher.service.identity import identity
+from watcher.service.judging import Judge
 from watcher.service.reception import MOST_ATTEMPTS
-from watcher.vision.outcome import Classified
-from watcher.vision.vision import Vision
 
 
 def fill(home: Home, count: int) -> set[str]:
@@ -38,11 +37,11 @@ def test_a_fault_while_classifying_ends_the_daemon_and_puts_all_back(
     home = homes.make(tmp_path, tiny_home_models)
     names = fill(home, 20)
 
-    def broken(self: Vision, pictures: Sequence[object]) -> list[Classified]:
+    def broken(self: Judge, batch: Sequence[object]) -> list[object]:
         raise ZeroDivisionError("a mistake")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Vision, "classify", broken)
+        patch.setattr(Judge, "__call__", broken)
         with pytest.raises(ZeroDivisionError):
             homes.run_once(home)
     assert homes.paths(home.inbox) == names

@@ -17,10 +17,9 @@ from structlog.testing import capture_logs
 
 from watcher.results import DatabaseUnavailable, State, connect
 from watcher.service import patience
-from watcher.service.patience import Stopped, patiently
+from watcher.service.judging import Judge
+from watcher.service.patience import Patience, Stopped
 from watcher.service.status import status
-from watcher.vision.outcome import Classified
-from watcher.vision.vision import Vision
 
 
 @pytest.fixture(autouse=True)
@@ -41,9 +40,9 @@ def test_a_step_is_tried_until_it_works() -> None:
         return 7
 
     with capture_logs() as logs:
-        assert patiently(step, "writing", threading.Event()) == 7
+        assert Patience(threading.Event())(step, "writing") == 7
     assert [(line["log_level"], line.get("reason", "over")) for line in logs] == [
-        ("error", "[Errno 28] No space left"),
+        ("error", "No space left"),
         ("error", "the results database x does not answer: locked"),
         ("info", "over"),
     ]
@@ -54,7 +53,7 @@ def test_a_step_that_works_says_nothing() -> None:
     stop = threading.Event()
     stop.set()
     with capture_logs() as logs:
-        assert patiently(lambda: 7, "writing", stop) == 7
+        assert Patience(stop)(lambda: 7, "writing") == 7
     assert logs == []
 
 
@@ -67,14 +66,14 @@ def test_waiting_ends_when_the_daemon_does() -> None:
         raise OSError(5, "Input/output error")
 
     with pytest.raises(Stopped) as stopped:
-        patiently(step, "writing", stop)
+        Patience(stop)(step, "writing")
     assert isinstance(stopped.value.__cause__, OSError)
 
 
 def test_a_mistake_of_ours_is_not_waited_for() -> None:
     """Only the world mends by itself."""
     with pytest.raises(ZeroDivisionError):
-        patiently(lambda: 1 / 0, "dividing", threading.Event())
+        Patience(threading.Event())(lambda: 1 / 0, "dividing")
 
 
 @contextmanager
@@ -151,12 +150,12 @@ def test_a_mistake_ends_a_daemon_that_waits(
     home = homes.make(tmp_path, tiny_home_models, inference={"batch_size": 1})
     homes.run_once(home)
     homes.drop(home.inbox, "a.png", homes.picture("red"))
-    classify = Vision.classify
+    judge = Judge.__call__
 
-    def broken(self: Vision, pictures: Sequence[Any]) -> list[Classified]:
+    def broken(self: Judge, batch: Sequence[Any]) -> list[Any]:
         if homes.paths(home.outbox):
             raise ZeroDivisionError("a mistake")
-        return classify(self, pictures)
+        return judge(self, batch)
 
     def work() -> None:
         with homes.daemon_thread(home) as thread:
@@ -165,7 +164,7 @@ def test_a_mistake_ends_a_daemon_that_waits(
             homes.wait_for(lambda: not thread.is_alive(), "the daemon has ended")
 
     with monkeypatch.context() as patch, locked(home.root / "watcher.db"):
-        patch.setattr(Vision, "classify", broken)
+        patch.setattr(Judge, "__call__", broken)
         with pytest.raises(ZeroDivisionError):
             work()
     assert sorted(row.path for row in homes.run_once(home)) == ["a.png", "b.png"]

@@ -111,9 +111,11 @@ def test_a_huge_file_is_refused_unread(desk: Desk) -> None:
 
 
 def test_a_file_that_may_not_be_read_is_the_pictures_fault(
-    desk: Desk, without_rights: Callable[[], AbstractContextManager[None]]
+    open_folder: Path, tiny_vision: Vision, without_rights: Callable[[], AbstractContextManager[None]]
 ) -> None:
     """Its rights will not change by waiting."""
+    desk = Desk(open_folder, tiny_vision)
+    (open_folder / ".watcher").chmod(0o777)
     taken = desk.take(homes.picture())
     desk.claims.file(taken.claim).chmod(0)
     with without_rights():
@@ -121,11 +123,23 @@ def test_a_file_that_may_not_be_read_is_the_pictures_fault(
     assert content == Failed("Watcher may not read the file: Permission denied")
 
 
+def test_a_folder_that_lets_no_attempt_be_counted_says_nothing_about_the_picture(
+    desk: Desk, without_rights: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """It goes back to wait, and has not been opened."""
+    taken = desk.take(homes.picture())
+    (desk.inbox / ".watcher").chmod(0o500)
+    with without_rights():
+        read = desk.reader.read(taken)
+    (desk.inbox / ".watcher").chmod(0o700)
+    assert (read.content, read.claim) == (Changed(), taken.claim)
+
+
 class BadDisk(ClaimFolder):
     """Its pictures stand where Linux says EIO to every read."""
 
-    def file(self, claim: Claim) -> Path:
-        return Path("/proc/self/mem")
+    def open(self, claim: Claim) -> int:
+        return os.open("/proc/self/mem", os.O_RDONLY)
 
     def attempt(self, claim: Claim) -> Claim:
         return claim.tried()

@@ -18,7 +18,7 @@ from watcher.home import Home
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.service import lock
-from watcher.service.behind import Behind, BehindFile
+from watcher.service.note import Behind, DaemonNote, read
 from watcher.service.renewal import REFUSED_SECONDS, Renewal
 from watcher.service.routes import Bench
 from watcher.service.status import status
@@ -29,14 +29,15 @@ from watcher.vision.vision import Vision
 class Works:
     """A bench with tiny/1 at work, its renewal, a clock, and what was loaded."""
 
-    def __init__(self, registry: Registry, file: Path) -> None:
+    def __init__(self, registry: Registry, root: Path) -> None:
         self.registry = registry
         self.now = 100.0
         self.loads: list[str] = []
         self.while_loading: Callable[[], None] = lambda: None
-        self.behind = BehindFile(file)
+        self.root = root
+        root.mkdir(exist_ok=True)
         self.bench = Bench(self.load, lambda: self.now)
-        self.renewal = Renewal(self.bench, registry, self.load, self.behind, lambda: self.now)
+        self.renewal = Renewal(self.bench, registry, self.load, DaemonNote(root), lambda: self.now)
         assert self.bench.vision("tiny")
         self.renewal.look()
 
@@ -133,11 +134,11 @@ def test_a_damaged_version_leaves_the_old_one_at_work(works: Works, file: str) -
     [line] = logs
     assert (line["log_level"], line["model"]) == ("warning", "tiny/1")
     assert file in line["reason"]
-    assert works.behind.read() == (Behind("tiny", 1, line["reason"]),)
+    assert read(works.root).behind == (Behind("tiny", 1, line["reason"]),)
     assert works.label("red") == "red"
     path.write_bytes(whole)
     works.renewal.look()
-    assert (works.working, works.behind.read()) == ("tiny/2", ())
+    assert (works.working, read(works.root).behind) == ("tiny/2", ())
 
 
 def test_a_version_with_a_program_in_it_is_not_run(works: Works, tmp_path: Path) -> None:
@@ -151,7 +152,7 @@ def test_a_version_with_a_program_in_it_is_not_run(works: Works, tmp_path: Path)
     works.registry.install("tiny", keras.Model(pixels, x), SECOND, NOON)
     ran.unlink(missing_ok=True)
     works.renewal.look()
-    [behind] = works.behind.read()
+    [behind] = read(works.root).behind
     assert (behind.working, works.working) == (1, "tiny/1")
     assert "it has a Lambda layer, which is a program" in behind.reason
     assert not ran.exists()
@@ -162,10 +163,10 @@ def test_a_rollback_ends_the_trouble(works: Works) -> None:
     works.registry.promote("tiny", 2, NOON)
     (works.registry.root / "tiny/2/model.keras").unlink()
     works.renewal.look()
-    assert [behind.working for behind in works.behind.read()] == [1]
+    assert [behind.working for behind in read(works.root).behind] == [1]
     works.registry.rollback("tiny", NOON)
     works.renewal.look()
-    assert works.behind.read() == ()
+    assert read(works.root).behind == ()
     assert works.loads == ["tiny/1"]
 
 
@@ -178,13 +179,13 @@ def test_what_the_machine_lacked_is_tried_again_after_a_while(works: Works) -> N
     works.registry.promote("tiny", 2, NOON)
     works.while_loading = full
     works.renewal.look()
-    assert works.behind.read() == (Behind("tiny", 1, "out of memory"),)
+    assert read(works.root).behind == (Behind("tiny", 1, "out of memory"),)
     works.while_loading = lambda: None
     works.renewal.look()
     assert works.working == "tiny/1"
     works.now += REFUSED_SECONDS
     works.renewal.look()
-    assert (works.working, works.behind.read()) == ("tiny/2", ())
+    assert (works.working, read(works.root).behind) == ("tiny/2", ())
 
 
 def test_models_that_went_away_leave_the_loaded_one_at_work(works: Works) -> None:
@@ -195,18 +196,7 @@ def test_models_that_went_away_leave_the_loaded_one_at_work(works: Works) -> Non
     assert (works.working, works.label("blue")) == ("tiny/1", "blue")
     away.rename(works.registry.root)
     works.renewal.look()
-    assert works.behind.read() == ()
-
-
-def test_a_note_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
-    """It is logged; one that is damaged says nothing."""
-    file = BehindFile(tmp_path / "absent" / "behind")
-    with capture_logs() as logs:
-        file.write([Behind("tiny", 1, "broken")])
-    assert len(logs) == 1
-    for text in ("{", "[1]", '[{"model": "m"}]', '{"a": 1}'):
-        (tmp_path / "behind").write_text(text)
-        assert BehindFile(tmp_path / "behind").read() == ()
+    assert read(works.root).behind == ()
 
 
 @pytest.fixture
@@ -217,7 +207,7 @@ def home(tmp_path: Path, tiny_home_models: Path) -> Home:
 
 def test_status_tells_of_a_model_that_is_behind_while_the_daemon_runs(home: Home) -> None:
     """It works, so no picture waits; of a daemon that was killed the note says nothing."""
-    BehindFile(home.behind).write([Behind("tiny", 1, "it is broken")])
+    DaemonNote(home.root).fall_behind([Behind("tiny", 1, "it is broken")])
     (home.models / "tiny/1/model.json").write_text("{")
     with lock.held(home.lock, NOON):
         found = status(home)
@@ -229,8 +219,8 @@ def test_status_tells_of_a_model_that_is_behind_while_the_daemon_runs(home: Home
 
 
 def test_a_daemon_takes_back_what_an_earlier_one_had_noted(home: Home) -> None:
-    """At its start and at its end."""
-    BehindFile(home.behind).write([Behind("tiny", 1, "it is broken")])
+    """At its start."""
+    DaemonNote(home.root).fall_behind([Behind("tiny", 1, "it is broken")])
     homes.run_once(home)
-    assert not home.behind.exists()
+    assert read(home.root).behind == ()
     assert json.loads(homes.watcher("status", "--format", "json", home=home.root).stdout)["models_behind"] == []

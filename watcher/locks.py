@@ -72,8 +72,11 @@ def _locked(handle: int) -> bool:
 
 
 def _said(handle: int) -> str:
-    try:
-        owner = json.loads(os.pread(handle, 4096, 0))
-        return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
+    """Whose it is. Whoever has just got it takes a moment to write that down."""
+    for _ in range(TRIES):
+        try:
+            owner = json.loads(os.pread(handle, 4096, 0))
+            return f"process {owner['pid']} on {owner['host']} since {owner['since']}"
+        except (ValueError, KeyError, TypeError):
+            time.sleep(PAUSE_SECONDS / 10)
+    return "another process"

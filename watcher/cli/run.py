@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import os
 import signal
 import sys
 from threading import Event
@@ -12,7 +13,7 @@ import click
 
 from watcher.cli import logs
 from watcher.cli.options import the_home
-from watcher.cli.output import pictures
+from watcher.cli.output import console, pictures
 from watcher.errors import ModelMissing
 
 if TYPE_CHECKING:
@@ -58,11 +59,19 @@ def _run(home: Home, *, once: bool, report: Any) -> None:
     from watcher.service.daemon import Daemon
 
     require_backend()
-    Daemon(home, report, wake, stop).run(once=once)
+    Daemon(home, report, wake, stop, start_anew=lambda: start_anew(stop)).run(once=once)
+
+
+def start_anew(stop: Event) -> None:
+    """The same process with a new program in it: whatever hangs is gone, and whoever supervises it sees nothing end."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if stop.is_set():
+        os._exit(1)
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  (no shell is what is wanted)
 
 
 def _with_progress(home: Home) -> None:
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from watcher.service.status import status
@@ -70,7 +79,7 @@ def _with_progress(home: Home) -> None:
     logs.configure(quiet=True)
     before = status(home)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=Console(stderr=True)) as progress:
+    with Progress(*columns, console=console(stderr=True)) as progress:
         task = progress.add_task("Classifying", total=before.waiting + before.claimed)
 
         def report(rows: Sequence[object]) -> None:

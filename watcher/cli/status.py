@@ -40,6 +40,15 @@ def status(ctx: click.Context, form: str) -> None:
 
 def _print(found: Status, values: dict[str, Any]) -> None:
     click.echo(f"The daemon runs: {found.daemon}." if found.daemon else "No daemon runs; start one with `watcher run`.")
+    for trouble in found.troubles:
+        click.echo(
+            f"Not possible since {trouble.since}: {trouble.what}. {trouble.reason}. It goes on by itself once it can."
+        )
+    for damaged in found.databases_set_aside:
+        click.echo(
+            f"The results database was damaged and has been rebuilt; {damaged}.reason.txt tells what was lost. "
+            f"Delete {damaged} once you do not want it any more."
+        )
     for name in COUNTS:
         click.echo(f"{name:>12} {values[name]:>9,}")
     for wait in found.models_missing:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 
 from watcher.results.database import Database
 from watcher.results.lookups import chunks
@@ -83,15 +83,35 @@ def outdated(database: Database, maker: Maker, group: str | None, until: int) ->
         last = chunk[-1]
 
 
+def failed(database: Database, group: str | None) -> Iterator[list[Outdated]]:
+    """Failed pictures and where they are, in chunks, oldest first; with those that are on their way back already."""
+    last = 0
+    while True:
+        rows = select(*_COLUMNS).where(
+            ImageRow.id > last,
+            ImageRow.model_version_id.is_(None),
+            ImageRow.original_path.is_not(None),
+            ImageRow.state.in_([State.FAILED, State.SUPERSEDED]),
+        )
+        if group is not None:
+            rows = rows.where(in_group(ImageRow.grp, group))
+        with database.reading() as connection:
+            found = connection.execute(rows.order_by(ImageRow.id).limit(CHUNK))
+            chunk = [Outdated(**row._mapping) for row in found]  # noqa: SLF001  (SQLAlchemy's public name)
+        if not chunk:
+            return
+        yield chunk
+        last = chunk[-1].id
+
+
 def query(maker: Maker, group: str | None, until: int, last: Outdated | None) -> Select[*tuple[Any, ...]]:
     """The statement that `outdated` runs for the chunk after `last`: one range of one index, in its order."""
-    half_done = or_(ImageRow.original_path.is_not(None), ImageRow.kept.is_not(None), ImageRow.outbox_path.is_not(None))
     rows = select(*_COLUMNS).where(
         ImageRow.model_version_id == maker.id,
         ImageRow.id <= until,
         or_(
             ImageRow.state.in_([State.DONE, State.DUPLICATE]),
-            and_(ImageRow.state == State.SUPERSEDED, half_done),
+            and_(ImageRow.state == State.SUPERSEDED, names_files()),
         ),
     )
     if group is not None:
@@ -100,6 +120,11 @@ def query(maker: Maker, group: str | None, until: int, last: Outdated | None) ->
         later = or_(ImageRow.finished_at > last.finished_at, ImageRow.id > last.id)
         rows = rows.where(ImageRow.finished_at >= last.finished_at, later)
     return rows.order_by(ImageRow.finished_at, ImageRow.id).limit(CHUNK)
+
+
+def names_files() -> ColumnElement[bool]:
+    """Whether a row names a file: one that is superseded and does is half done."""
+    return or_(ImageRow.original_path.is_not(None), ImageRow.kept.is_not(None), ImageRow.outbox_path.is_not(None))
 
 
 def owners(database: Database, paths: Iterable[str]) -> dict[str, int]:

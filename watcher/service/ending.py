@@ -6,13 +6,12 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
-from watcher.service.patience import patiently
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from watcher.results import Finished
     from watcher.service.finishing import Finisher
+    from watcher.service.patience import Patience
     from watcher.service.reading import Reader
     from watcher.service.work import Judged
 
@@ -25,13 +24,13 @@ class Ending:
         finisher: Finisher,
         reader: Reader,
         wake: threading.Event,
-        stop: threading.Event,
+        patiently: Patience,
         report: Callable[[Sequence[Finished]], None],
     ) -> None:
         self._finisher = finisher
         self._reader = reader
         self._wake = wake
-        self._stop = stop
+        self._patiently = patiently
         self._report = report
         self._batches: queue.Queue[Sequence[Judged] | None] = queue.Queue(1)
         self._fault: BaseException | None = None
@@ -79,8 +78,9 @@ class Ending:
         self._batches.task_done()
 
     def _finish(self, batch: Sequence[Judged]) -> None:
-        published = patiently(lambda: self._finisher.publish(batch), "writing to the outbox", self._stop)
-        rows = patiently(lambda: self._finisher.rows(published), "writing to the folder of failed pictures", self._stop)
-        patiently(lambda: self._finisher.record(rows), "writing to the database", self._stop)
-        patiently(lambda: self._finisher.release(published, rows), "moving the originals", self._stop)
+        patiently = self._patiently
+        published = patiently(lambda: self._finisher.publish(batch), "writing to the outbox")
+        rows = patiently(lambda: self._finisher.rows(published), "writing to the folder of failed pictures")
+        patiently(lambda: self._finisher.record(rows), "writing to the database")
+        patiently(lambda: self._finisher.release(published, rows), "moving the originals")
         self._report(rows)

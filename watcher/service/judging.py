@@ -6,7 +6,9 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple
 
 from watcher.intake.names import clean
+from watcher.service.apart import classify_apart
 from watcher.service.finishing import version_of
+from watcher.service.watch import Timing, untimed
 from watcher.service.work import Changed, Judged, Vanished
 from watcher.vision.outcome import Classified, Failed, Picture
 
@@ -21,31 +23,38 @@ REMEMBERED = 4096
 
 
 class _Earlier(NamedTuple):
-    outcome: Classified
+    outcome: Classified | Failed
     path: str
 
 
 class Judge:
     """Classifies batches that all go to one model."""
 
-    def __init__(self, database: Database, *, reuse: bool) -> None:
+    def __init__(self, database: Database, *, reuse: bool, timing: Timing = untimed) -> None:
         self._database = database
+        self._timing = timing
         self._reuse = reuse
         self._recent: OrderedDict[tuple[str, ModelVersion], _Earlier] = OrderedDict()
 
     def __call__(self, batch: Sequence[Read]) -> list[Judged]:
-        """One outcome for each picture, in order. Raises DatabaseUnavailable."""
+        """One outcome for each picture, in order. Raises DatabaseUnavailable and EngineFault."""
         known = self._known(batch)
         new: dict[str | int, Read] = {}
         for place, read in enumerate(batch):
             if isinstance(read.content, Picture) and read.sha256 not in known:
                 new.setdefault(read.sha256 if self._reuse and read.sha256 else place, read)
-        pixels = [read.content.pixels for read in new.values() if isinstance(read.content, Picture)]
-        outcomes = batch[0].taken.vision.classify(pixels) if pixels else []
+        outcomes = self._classify(list(new.values()))
         fresh = {id(read): outcome for read, outcome in zip(new.values(), outcomes, strict=True)}
         return [self._judge(read, known, fresh) for read in batch]
 
-    def _judge(self, read: Read, known: dict[str, _Earlier], fresh: dict[int, Classified]) -> Judged:
+    def _classify(self, reads: Sequence[Read]) -> list[Classified | Failed]:
+        pixels = [read.content.pixels for read in reads if isinstance(read.content, Picture)]
+        if not pixels:
+            return []
+        with self._timing("classifying", len(pixels)):
+            return classify_apart(reads[0].taken.vision, pixels)
+
+    def _judge(self, read: Read, known: dict[str, _Earlier], fresh: dict[int, Classified | Failed]) -> Judged:
         if isinstance(read.content, (Failed, Vanished)):
             return Judged(read, read.content)
         if isinstance(read.content, Changed):
@@ -70,8 +79,11 @@ class Judge:
             known[sha256] = _Earlier(Classified(predictions), row.path)
         return known
 
-    def _remember(self, read: Read, outcome: Classified) -> _Earlier:
+    def _remember(self, read: Read, outcome: Classified | Failed) -> _Earlier:
+        """What the model stumbled over is remembered for its batch alone."""
         earlier = _Earlier(outcome, clean(read.claim.path))
+        if isinstance(outcome, Failed):
+            return earlier
         self._recent[read.sha256 or "", version_of(read.taken.vision)] = earlier
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 
 import structlog
 
-from watcher.service.patience import Stopped, patiently
+from watcher.service.patience import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from watcher.service.ending import Ending
     from watcher.service.finishing import Finisher
     from watcher.service.judging import Judge
+    from watcher.service.patience import Patience
     from watcher.service.reception import Reception
     from watcher.service.work import Read
 
@@ -40,6 +42,7 @@ class Loop:
         judge: Judge,
         ending: Ending,
         finisher: Finisher,
+        patiently: Patience,
         wake: Event,
         stop: Event,
         clock: Callable[[], float] = time.monotonic,
@@ -50,6 +53,7 @@ class Loop:
         self._judge = judge
         self._ending = ending
         self._finisher = finisher
+        self._patiently = patiently
         self._wake = wake
         self._stop = stop
         self._clock = clock
@@ -102,7 +106,7 @@ class Loop:
         left = self._claims.recover()
         if left:
             log.info("going on with what was left in the claim folder", pictures=len(left))
-        unfinished = patiently(lambda: self._finisher.put_away_recorded(left), "going on with old claims", self._stop)
+        unfinished = self._patiently(lambda: self._finisher.put_away_recorded(left), "going on with old claims")
         untried = [claim for claim in unfinished if not claim.attempts]
         for together in [untried, *([claim] for claim in unfinished if claim.attempts)]:
             if self._stop.is_set():
@@ -123,9 +127,9 @@ class Loop:
 
     def _take(self) -> None:
         gone: list[Gone] = []
-        patiently(lambda: self._reception.take(self._clock(), gone), "reading the inbox", self._stop)
+        self._patiently(lambda: self._reception.take(self._clock(), gone), "reading the inbox")
         rows = self._finisher.taken_back(gone)
-        patiently(lambda: self._finisher.record(rows), "writing to the database", self._stop)
+        self._patiently(lambda: self._finisher.record(rows), "writing to the database")
 
     def _judge_batch(self, batch: list[Read], *, read_on: bool = False) -> None:
         if not batch:
@@ -133,7 +137,7 @@ class Loop:
         try:
             if read_on:  # the next batch is decoded while this one is classified
                 self._take()
-            judged = patiently(lambda: self._judge(batch), "reading the database", self._stop)
+            judged = self._patiently(lambda: self._judge(batch), "classifying", math.inf)
             self._ending.put(judged)
         except BaseException:
             for read in batch:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from watcher.results import DatabaseUnavailable
+from watcher.service.apart import EngineFault
+from watcher.service.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -15,28 +18,59 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
-WORLD = (OSError, DatabaseUnavailable)
+WORLD = (OSError, DatabaseUnavailable, EngineFault)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
+# Longer than a database waits for another writer.
+ANSWER_SECONDS = 60.0
 
 
 class Stopped(Exception):
     """The daemon is to end, and what was being tried has not worked yet."""
 
 
-def patiently(step: Callable[[], Result], what: str, stop: Event) -> Result:
-    """The result of `step`, tried until it works. Raises Stopped if the daemon is to end before that."""
-    pause, said = FIRST_PAUSE_SECONDS, ""
-    while True:
-        try:
-            result = step()
-        except WORLD as fault:
-            if str(fault) != said:
-                said = str(fault)
-                log.error("not possible now; trying again until it is", what=what, reason=said)
-            if stop.wait(pause):
-                raise Stopped from fault
-            pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
-        else:
-            if said:
-                log.info("possible again", what=what)
-            return result
+class Patience:
+    """Tries steps until they work, and tells of it what is not possible; with no reason once it is over."""
+
+    def __init__(
+        self, stop: Event, tell: Callable[[str, str | None], None] = lambda *_: None, watch: Watch | None = None
+    ) -> None:
+        self._stop = stop
+        self._tell = tell
+        self._watch = watch or Watch()
+
+    def __call__(self, step: Callable[[], Result], what: str, answer_seconds: float = ANSWER_SECONDS) -> Result:
+        """The result of `step`. Raises Stopped if the daemon is to end before it works."""
+        pause, said = FIRST_PAUSE_SECONDS, ""
+
+        def late() -> None:
+            nonlocal said
+            said = f"no answer for {answer_seconds:.0f} seconds; does the disk or the share hang?"
+            log.error("not possible now; waiting until it is", what=what, reason=said)
+            self._tell(what, said)
+
+        while True:
+            try:
+                with self._watch.over(answer_seconds, late):
+                    result = step()
+            except WORLD as fault:
+                if (reason := _reason(fault)) != said:
+                    said = reason
+                    log.error("not possible now; trying again until it is", what=what, reason=said)
+                    self._tell(what, said)
+                if self._stop.wait(pause):
+                    raise Stopped from fault
+                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+            else:
+                if said:
+                    log.info("possible again", what=what)
+                    self._tell(what, None)
+                return result
+
+
+def _reason(fault: Exception) -> str:
+    """The same for all files of a folder, or every try would be news."""
+    if isinstance(fault, OSError) and fault.strerror:
+        named = isinstance(fault.filename, str | bytes)  # not where the system was asked by a handle
+        where = f" in {os.path.dirname(os.fsdecode(fault.filename))}" if named else ""
+        return f"{fault.strerror}{where}"
+    return str(fault)

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from watcher.intake.arrivals import Fingerprint
+from watcher.intake.moves import stands
+from watcher.intake.names import clean
+from watcher.service.watch import Timing, untimed
 from watcher.service.work import Changed, Read, Vanished
 from watcher.vision.decode import pixels_of
 from watcher.vision.outcome import Failed, Picture
@@ -19,8 +22,6 @@ from watcher.vision.outcome import Failed, Picture
 log = structlog.get_logger()
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from watcher.intake.arrivals import Claim
     from watcher.intake.claims import ClaimFolder
     from watcher.service.work import Taken
@@ -31,6 +32,10 @@ METADATA_BYTES = 64_000_000
 
 # What this machine lacks for the moment says nothing about the file.
 SHORT_OF = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+# Nor does what a share says whose server is away.
+NO_ANSWER = (
+    errno.ENODEV, errno.ENOTCONN, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ECONNABORTED,
+)  # fmt: skip
 # How often a file is tried that stands there and yet cannot be read, as one on a bad sector.
 MOST_READS = 3
 
@@ -62,9 +67,12 @@ class PixelBudget:
 class Reader:
     """Reads claimed pictures, in any thread."""
 
-    def __init__(self, claims: ClaimFolder, budget: PixelBudget, max_megapixels: float) -> None:
+    def __init__(
+        self, claims: ClaimFolder, budget: PixelBudget, max_megapixels: float, timing: Timing = untimed
+    ) -> None:
         self._claims = claims
         self._budget = budget
+        self._timing = timing
         self._max_pixels = int(max_megapixels * 1e6)
         self._max_bytes = int(max_megapixels * 1e6 * BYTES_PER_PIXEL) + METADATA_BYTES
         self._faults: Counter[Fingerprint] = Counter()
@@ -74,11 +82,12 @@ class Reader:
         claim = taken.claim
         try:
             claim = self._claims.attempt(claim)
-            data = self._bytes(self._claims.file(claim), claim.fingerprint)
+            data = self._bytes(self._claims.open(claim), claim.fingerprint)
         except (FileNotFoundError, NotADirectoryError):
-            # An inbox whose share went away has lost nothing.
-            return Read(taken, claim, Vanished(GONE) if self._claims.is_there() else Changed())
+            return Read(taken, claim, Vanished(GONE) if self._is_gone(claim) else Changed())
         except PermissionError as fault:
+            if claim is taken.claim:  # not even counted: it is the folder that refuses, and no fault of the picture
+                return Read(taken, claim, self._not_read(claim, fault))
             return Read(taken, claim, Failed(f"Watcher may not read the file: {fault.strerror}"))
         except OSError as fault:
             return Read(taken, claim, self._not_read(claim, fault))
@@ -91,7 +100,8 @@ class Reader:
         self._budget.acquire(pixels)
         content: Picture | Failed | None = None
         try:
-            content = taken.vision.decode(data)
+            with self._timing(f"decoding {clean(claim.path)}", 1):
+                content = taken.vision.decode(data)
         finally:
             if not isinstance(content, Picture):
                 self._budget.release(pixels)
@@ -101,9 +111,16 @@ class Reader:
         """To be called, once, when a picture's pixels are no longer needed."""
         self._budget.release(read.pixels)
 
+    def _is_gone(self, claim: Claim) -> bool:
+        """Whether a claimed picture that was not found is gone: an inbox whose share went away has lost nothing."""
+        try:
+            return self._claims.is_there() and not stands(self._claims.file(claim))
+        except OSError:
+            return False
+
     def _not_read(self, claim: Claim, fault: OSError) -> Changed | Failed:
         """Back to the inbox with it, unless that has been tried often enough."""
-        if fault.errno not in SHORT_OF:
+        if fault.errno not in (*SHORT_OF, *NO_ANSWER):
             self._faults[claim.fingerprint] += 1
         if self._faults[claim.fingerprint] >= MOST_READS:
             del self._faults[claim.fingerprint]
@@ -111,8 +128,7 @@ class Reader:
         log.warning("a picture could not be read; it goes back to wait", path=claim.path, reason=str(fault))
         return Changed()
 
-    def _bytes(self, path: Path, settled: Fingerprint) -> bytes | Changed | Failed:
-        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    def _bytes(self, handle: int, settled: Fingerprint) -> bytes | Changed | Failed:
         with open(handle, "rb", closefd=True) as file:
             if settled.size > self._max_bytes:
                 return Failed(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from watcher.intake.arrivals import Gone
+from watcher.intake.moves import stands
 from watcher.intake.names import clean
 from watcher.service.work import Changed, Read, Taken
 from watcher.vision.outcome import Failed
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from watcher.intake.arrivals import Claim, Seen
     from watcher.intake.claims import ClaimFolder
+    from watcher.intake.company import Company
     from watcher.intake.inbox import Inbox
     from watcher.service.reading import Reader
     from watcher.service.routes import Bench, Routes
@@ -49,8 +51,12 @@ class Reception:
         batch_size: int,
         threads: int,
         now: Callable[[], datetime],
+        company: Company | None = None,
+        retract: Callable[[Claim], None] = lambda _: None,
     ) -> None:
         self._inbox = inbox
+        self._company = company
+        self._retract = retract
         self._claims = claims
         self._routes = routes
         self._bench = bench
@@ -75,6 +81,8 @@ class Reception:
         self._return()
         if len(self._reading) >= self._window:
             return
+        if self._company and self._claims.is_there():
+            self._company.look(now)
         for item in self._inbox.poll(now):
             if isinstance(item, Gone):
                 gone.append(item)
@@ -134,10 +142,10 @@ class Reception:
 
     def _return(self) -> None:
         while self._returning:
-            if not self._claims.is_there():  # or folders would be made in an empty mount point
-                raise FileNotFoundError(errno.ENOENT, "the inbox is not there (is its share mounted?)")
+            self._claims.must_be_there()  # or folders would be made in an empty mount point
             claim = self._returning[-1]
-            if os.path.lexists(self._claims.file(claim)):
+            if stands(self._claims.file(claim)):
+                self._retract(claim)  # for it will come again, as another claim
                 self._claims.put_back(claim)
             self._returning.pop()
 
@@ -150,6 +158,8 @@ class Reception:
 
     def _claim(self, seen: Seen, now: float) -> Claim | None:
         try:
+            if self._company:
+                self._company.takes(seen, now)
             claim = self._claims.claim(seen)
         except OSError as fault:
             if fault.errno in NOT_OURS:

@@ -15,13 +15,13 @@ import structlog
 
 from watcher.errors import ModelError
 from watcher.models.package import first_line
-from watcher.service.behind import Behind
+from watcher.service.note import Behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from watcher.models.registry import Registry
-    from watcher.service.behind import BehindFile
+    from watcher.service.note import DaemonNote
     from watcher.service.routes import Bench
     from watcher.vision.vision import Vision
 
@@ -40,13 +40,13 @@ class Renewal:
         bench: Bench,
         registry: Registry,
         load: Callable[[str], Vision],
-        behind: BehindFile,
+        note: DaemonNote,
         clock: Callable[[], float],
     ) -> None:
         self._bench = bench
         self._registry = registry
         self._load = load
-        self._file = behind
+        self._note = note
         self._clock = clock
         self._marks: dict[str, object] = {}
         self._again: dict[str, float] = {}
@@ -107,4 +107,4 @@ class Renewal:
             self._behind[name] = behind
         else:
             del self._behind[name]
-        self._file.write(self._behind.values())
+        self._note.fall_behind(self._behind.values())

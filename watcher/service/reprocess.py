@@ -23,7 +23,7 @@ from watcher import locks
 from watcher.errors import HomeError, ModelError
 from watcher.models.registry import Registry
 from watcher.results import Database, NoDatabase
-from watcher.service.at_work import AtWorkFile
+from watcher.service import note
 from watcher.service.lock import holder
 from watcher.service.way_back import WayBack
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from watcher.home import Home
     from watcher.results.superseding import Outdated
 
+LOCK = ".watcher.reprocess"
 MOST_NAMED = 5
 # A daemon looks once a second for a new version, and has to load it.
 PATIENCE_SECONDS, LOOK_SECONDS = 60.0, 0.1
@@ -81,9 +82,9 @@ def reprocess(
         _wait_for_daemon(home, which, live, time.monotonic() + patience)
     done = Reprocessed()
     with ExitStack() as stack:
-        stack.enter_context(_alone(home, now))
+        stack.enter_context(alone(home, now))
         try:
-            database = stack.enter_context(_open(home, readonly=dry_run))
+            database = stack.enter_context(open_results(home, readonly=dry_run))
         except NoDatabase:
             return done
         way = WayBack(home)
@@ -110,7 +111,7 @@ def _check(which: Which, live: int) -> None:
 
 
 def _wait_for_daemon(home: Home, which: Which, live: int, until: float) -> None:
-    while holder(home.lock) and which.covers(used := AtWorkFile(home.root).read().get(which.model, live)):
+    while holder(home.lock) and which.covers(used := note.read(home.root).working.get(which.model, live)):
         if time.monotonic() > until:
             raise ModelError(
                 f"the daemon still uses {which.model}/{used}, though {which.model}/{live} is current: "
@@ -120,11 +121,11 @@ def _wait_for_daemon(home: Home, which: Which, live: int, until: float) -> None:
 
 
 @contextmanager
-def _alone(home: Home, now: datetime) -> Iterator[None]:
-    """Two at a time could each take the other's half-done work for its own."""
+def alone(home: Home, now: datetime) -> Iterator[None]:
+    """Two at a time could each take the other's half-done work for its own. Raises HomeError."""
     with ExitStack() as stack:
         try:
-            stack.enter_context(locks.held(home.root / ".watcher.reprocess", now))
+            stack.enter_context(locks.held(home.root / LOCK, now))
         except locks.Locked as locked:
             raise HomeError(
                 f"pictures of {home.root} are being put in line already, by {locked.who}; wait until that has ended"
@@ -132,7 +133,7 @@ def _alone(home: Home, now: datetime) -> Iterator[None]:
         yield
 
 
-def _open(home: Home, *, readonly: bool) -> Database:
+def open_results(home: Home, *, readonly: bool) -> Database:
     """Only a reader is told where there is no database yet, or an older one, which is the daemon's to upgrade."""
     database = Database.open(home.settings.database.url, home.root, readonly=True)
     if readonly:
@@ -162,13 +163,25 @@ class _Found:
     owners: dict[str, int]
 
 
-def _look(home: Home, database: Database, way: WayBack, chunk: Sequence[Outdated], done: Reprocessed) -> _Found:
-    """Which of a chunk can be put in line; counts them all."""
+def end_begun(home: Home, database: Database, rows: list[Outdated], reason: str) -> None:
+    """Ends what was begun with rows that are superseded; others are superseded first, for this `reason`.
+
+    Raises OSError and what writing to the database may raise.
+    """
+    found = _Found(rows, owners_of(home, database, rows))
+    _put_in_line(database, WayBack(home), found, reason, dry_run=False)
+
+
+def owners_of(home: Home, database: Database, rows: Sequence[Outdated]) -> dict[str, int]:
+    """Who was dropped under the name that an original has in `done` or `failed` may have got its place."""
     from watcher.results.superseding import owners
 
-    # Who was dropped under the name that an original has in `done` may have got its place.
-    names = chain.from_iterable((row.path, _below(home, row.original_path or "")) for row in chunk)
-    found = _Found([], owners(database, names))
+    return owners(database, chain.from_iterable((row.path, _below(home, row.original_path or "")) for row in rows))
+
+
+def _look(home: Home, database: Database, way: WayBack, chunk: Sequence[Outdated], done: Reprocessed) -> _Found:
+    """Which of a chunk can be put in line; counts them all."""
+    found = _Found([], owners_of(home, database, chunk))
     for row in chunk:
         if row.begun or way.has(row, found.owners):
             found.rows.append(row)
@@ -183,7 +196,10 @@ def _look(home: Home, database: Database, way: WayBack, chunk: Sequence[Outdated
 
 def _below(home: Home, original_path: str) -> str:
     path = home.root / original_path
-    return str(path.relative_to(home.done)) if path.is_relative_to(home.done) else original_path
+    for folder in (home.done, home.failed):
+        if path.is_relative_to(folder):
+            return str(path.relative_to(folder))
+    return original_path
 
 
 def _put_in_line(database: Database, way: WayBack, found: _Found, reason: str, *, dry_run: bool) -> None:

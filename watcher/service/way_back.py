@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 from watcher.intake.arrivals import Claim, Fingerprint
 from watcher.intake.claims import ClaimFolder, fingerprint_of, short
-from watcher.intake.moves import sync
+from watcher.intake.inside import reached
+from watcher.intake.moves import stands, sync
 from watcher.intake.names import clean, fitting, tagged
+from watcher.intake.presence import Presence
 from watcher.service.identity import identity
-from watcher.vision.encode import read_caption
+from watcher.service.places import is_copy_of
+from watcher.service.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,12 +30,19 @@ if TYPE_CHECKING:
     from watcher.results.superseding import Outdated
 
 
+def owner_again(home: Home) -> str:
+    """Whose claims they are that are on their way back into the inbox."""
+    return f"again{identity(home.root)}"
+
+
 class WayBack:
     """Finds the originals of recorded pictures and puts them back in line."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._claims = ClaimFolder(home.inbox, f"again{identity(home.root)}")
+        shares = Shares(home)
+        presence = Presence(home.inbox, lambda: shares.must_be_there(home.inbox))
+        self._claims = ClaimFolder(home.inbox, owner_again(home), presence)
 
     @property
     def is_open(self) -> bool:
@@ -42,8 +52,8 @@ class WayBack:
     def has(self, row: Outdated, owners: Mapping[str, int]) -> bool:
         """Whether the original of a row is where the row says, or on its way already."""
         if row.kept is not None:
-            return any(self._is_kept(path, row.kept) for path in self._kept_paths(row))
-        return os.path.lexists(self._claims.file(_claim(row))) or self._place(row, owners) is not None
+            return find_kept(self._home.inbox, row.path, row.claim, row.kept) is not None
+        return stands(self._claims.file(_claim(row))) or self._place(row, owners) is not None
 
     def go(self, row: Outdated, owners: Mapping[str, int]) -> None:
         """Puts an original in line, once its old annotated copy is gone. A kept one stands in line already.
@@ -52,9 +62,9 @@ class WayBack:
         """
         claim = _claim(row)
         if (place := self._place(row, owners)) is not None:
-            self._set_out(claim, place)
+            bring_back(self._claims, claim, place)
         self._remove_copy(row)
-        if os.path.lexists(self._claims.file(claim)):
+        if stands(self._claims.file(claim)):
             self._claims.put_back(claim)
 
     def sync(self, rows: Iterable[Outdated]) -> None:
@@ -68,18 +78,13 @@ class WayBack:
             with suppress(FileNotFoundError, NotADirectoryError):
                 sync(folder)
 
-    def _set_out(self, claim: Claim, place: Path) -> None:
-        try:
-            self._claims.bring(claim, place)
-        except FileExistsError:  # an earlier try came as far as the copy
-            if filecmp.cmp(place, self._claims.file(claim), shallow=False):
-                place.unlink()
-
     def _place(self, row: Outdated, owners: Mapping[str, int]) -> Path | None:
         """Where the original was put away, if it still stands there and no later picture has got its name."""
         if row.original_path is None or row.kept is not None or owners.get(row.original_path) != row.id:
             return None
         place = self._home.root / row.original_path
+        if not reached(self._home.folder_of(place), place):  # behind a link is what we have not put there
+            return None
         with suppress(FileNotFoundError, NotADirectoryError):
             status = os.lstat(place)
             if stat.S_ISREG(status.st_mode) and row.size in {None, status.st_size}:
@@ -92,19 +97,27 @@ class WayBack:
             return
         copy = self._home.root / row.outbox_path
         with suppress(FileNotFoundError, NotADirectoryError):
-            caption = read_caption(copy) if copy.is_file() else None
-            if caption is not None and caption.claim == row.claim:
+            if is_copy_of(row.claim, self._home.folder_of(copy), copy):
                 copy.unlink()
 
-    def _kept_paths(self, row: Outdated) -> Iterator[str]:
-        """Under which names an original that was kept may stand: its own, or one that it got beside a new picture."""
-        for path in (row.path, tagged(row.path, short(row.claim))):
-            yield from _raw(self._home.inbox, path)
 
-    def _is_kept(self, path: str, kept: str) -> bool:
-        with suppress(NotADirectoryError):
-            return str(fingerprint_of(self._home.inbox / path)) == kept
-        return False
+def bring_back(claims: ClaimFolder, claim: Claim, place: Path) -> None:
+    """Takes an original into the claim folder; may be repeated after a crash. Raises OSError."""
+    try:
+        claims.bring(claim, place)
+    except FileExistsError:  # an earlier try came as far as the copy
+        if filecmp.cmp(place, claims.file(claim), shallow=False):
+            place.unlink()
+
+
+def find_kept(inbox: Path, path: str, claim: str, kept: str) -> Path | None:
+    """An original that was kept: under its own name, or one that it got beside a new picture; None if it is neither."""
+    for name in (path, tagged(path, short(claim))):
+        for raw in _raw(inbox, name):
+            with suppress(NotADirectoryError):
+                if str(fingerprint_of(inbox / raw)) == kept:
+                    return inbox / raw
+    return None
 
 
 def _claim(row: Outdated) -> Claim:

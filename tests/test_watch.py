@@ -1,0 +1,91 @@
+"""What takes too long is noticed, though nothing can interrupt it."""
+
+from __future__ import annotations
+
+import threading
+
+import homes
+from structlog.testing import capture_logs
+
+from watcher.service.patience import Patience
+from watcher.service.watch import Watch
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_block_that_takes_too_long_is_told_once() -> None:
+    """Not before it is due, and not again."""
+    clock, told = Clock(), []
+    watch = Watch(clock)
+    with watch.over(10, lambda: told.append("late")):
+        clock.now = 9.9
+        watch.look()
+        assert told == []
+        clock.now = 10
+        watch.look()
+        watch.look()
+    assert told == ["late"]
+
+
+def test_a_block_that_has_ended_is_not_told_of() -> None:
+    """Nor one that ended by a fault; others go on being timed."""
+    clock, told = Clock(), []
+    watch = Watch(clock)
+    with watch.over(20, lambda: told.append("outer")):
+        try:
+            with watch.over(10, lambda: told.append("inner")):
+                raise ZeroDivisionError
+        except ZeroDivisionError:
+            pass
+        clock.now = 15
+        watch.look()
+        assert told == []
+        clock.now = 25
+        watch.look()
+    assert told == ["outer"]
+
+
+def test_whoever_is_told_may_time_something_itself() -> None:
+    """The watch holds no lock while it tells."""
+    clock, told = Clock(), []
+    watch = Watch(clock)
+
+    def late() -> None:
+        with watch.over(1, lambda: None):
+            told.append("late")
+
+    with watch.over(1, late):
+        clock.now = 2
+        watch.look()
+    assert told == ["late"]
+
+
+def test_a_share_that_hangs_is_a_trouble_until_it_answers() -> None:
+    """Though the step that waits for it neither fails nor ends."""
+    stop, answer = threading.Event(), threading.Event()
+    told: list[tuple[str, bool]] = []
+    watch = Watch()
+    patiently = Patience(stop, lambda what, reason: told.append((what, reason is not None)), watch)
+    looking = threading.Thread(target=watch.keep_looking, args=(stop,))
+    looking.start()
+    try:
+        with capture_logs() as logs:
+            step = threading.Thread(
+                target=patiently, args=(lambda: answer.wait(homes.PATIENCE_SECONDS), "reading the inbox", 0.1)
+            )
+            step.start()
+            homes.wait_for(lambda: told, "it is told of")
+            assert told == [("reading the inbox", True)]
+            answer.set()
+            step.join()
+    finally:
+        stop.set()
+        looking.join()
+    assert told == [("reading the inbox", True), ("reading the inbox", False)]
+    assert [line["log_level"] for line in logs] == ["error", "info"]
+    assert "no answer for 0 seconds" in logs[0]["reason"]

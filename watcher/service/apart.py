@@ -1,0 +1,58 @@
+"""A batch of which one picture makes the model stumble: the others come through, and the engine is not the picture's fault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import structlog
+
+from watcher.models.package import first_line
+from watcher.vision.outcome import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from watcher.vision.outcome import Classified
+    from watcher.vision.vision import Vision
+
+log = structlog.get_logger()
+
+# How often a picture is given to the model alone before it is set aside.
+MOST_TRIES = 3
+GRAY = 128
+
+
+class EngineFault(Exception):
+    """The model cannot be run at the moment, whatever the picture: the world's fault."""
+
+
+def classify_apart(vision: Vision, pixels: Sequence[NDArray[np.uint8]]) -> list[Classified | Failed]:
+    """One outcome for each picture, in order; where the model stumbles over a batch, it is halved until one is left.
+
+    Raises EngineFault where it stumbles over a plain gray picture, too.
+    """
+    if len(pixels) == 1:
+        return [_alone(vision, pixels[0])]
+    try:
+        return list(vision.classify(pixels))
+    except Exception as fault:  # noqa: BLE001  (TensorFlow raises whatever a GPU happens to lack)
+        log.warning("a batch could not be classified; it is halved", pictures=len(pixels), reason=first_line(fault))
+    middle = len(pixels) // 2
+    return classify_apart(vision, pixels[:middle]) + classify_apart(vision, pixels[middle:])
+
+
+def _alone(vision: Vision, picture: NDArray[np.uint8]) -> Classified | Failed:
+    reason = ""
+    for _ in range(MOST_TRIES):
+        try:
+            return vision.classify([picture])[0]
+        except Exception as fault:  # noqa: BLE001  (as above)
+            reason = first_line(fault)
+    try:
+        vision.classify([np.full_like(picture, GRAY)])
+    except Exception as fault:
+        raise EngineFault(f"the model {vision.package.id} cannot be run: {first_line(fault)}") from fault
+    return Failed(f"the model {vision.package.id} cannot be run on this picture: {reason}")
