@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -175,3 +176,17 @@ def test_a_claim_folder_that_was_tidied_away_is_made_again(watched: Watched) -> 
     watched.drop("a.jpg")
     watched.inbox.scan_soon()
     assert watched.until_idle() == ["a.jpg"]
+
+
+def test_a_picture_written_to_and_then_renamed_is_not_gone(watched: Watched) -> None:
+    """A program that writes slowly and renames at the end has one picture, under its last name."""
+    (watched.root / "a.jpg").touch()
+    for piece in (b"first", b" and second"):
+        time.sleep(0.05)  # so that the piece is not as old as the file
+        with (watched.root / "a.jpg").open("ab") as file:
+            file.write(piece)
+        watched.poll()
+    with (watched.root / "a.jpg").open("ab") as file:
+        file.write(b" and last")
+    os.rename(watched.root / "a.jpg", watched.root / "b.jpg")
+    assert watched.until_idle() == ["b.jpg"]

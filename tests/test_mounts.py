@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from watcher.mounts import MOUNTS, is_network
+from watcher.mounts import MOUNTS, is_network, is_point, point_of
 
 # As in proc(5): id, parent, device, root, mount point, options, optional fields, "-", type, source, options.
 LINE = "{number} 1 0:{number} / {point} rw,relatime shared:{number} master:1 - {kind} {source} rw\n"
@@ -113,3 +113,13 @@ def test_without_a_readable_table_everything_is_local(tmp_path: Path) -> None:
 def test_the_systems_own_table_is_understood(tmp_path: Path) -> None:
     """Processes' own folder is mounted everywhere, and no share."""
     assert not is_network(Path("/proc/self"))
+
+
+def test_the_mount_point_of_a_path_is_known(tmp_path: Path) -> None:
+    """Of one that is not there yet, too; without a table nothing is."""
+    mounts = table(tmp_path, ("/srv/a share", "nfs4"))
+    assert point_of(Path("/srv/a share/inbox/slide"), mounts) == "/srv/a share"
+    assert point_of(Path("/srv/a shared/inbox"), mounts) == "/"
+    assert point_of(Path("/srv"), tmp_path / "none") is None
+    assert is_point("/srv/a share", mounts)
+    assert not is_point("/srv", mounts) and not is_point("/", tmp_path / "none")

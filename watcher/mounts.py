@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 MOUNTS = Path("/proc/self/mountinfo")
@@ -19,24 +20,43 @@ NETWORK = re.compile(
 def is_network(path: Path, mounts: Path = MOUNTS) -> bool:
     """Whether `path`, which need not exist yet, lies on a network file system.
 
-    Reads Linux' mount table (proc(5), mountinfo); where there is none, every path counts as local.
+    Where there is no table of mounts, every path counts as local.
     """
+    innermost = _innermost(path, mounts)
+    return innermost is not None and NETWORK.fullmatch(innermost[1]) is not None
+
+
+def point_of(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """The mount point on which `path` stands, which need not exist yet; None where that cannot be known."""
+    innermost = _innermost(path, mounts)
+    return innermost[0] if innermost else None
+
+
+def is_point(path: str, mounts: Path = MOUNTS) -> bool:
+    """Whether something is mounted on `path` itself."""
+    return any(point == path for point, _ in _table(mounts))
+
+
+def _innermost(path: Path, mounts: Path) -> tuple[str, str] | None:
+    """The mount point and the kind of file system of a path; of two on one point, the one that was mounted last."""
+    real = os.path.realpath(path)
+    found = [
+        (point, kind) for point, kind in _table(mounts) if real == point or real.startswith(point.rstrip("/") + "/")
+    ]
+    return max(reversed(found), key=lambda mount: len(mount[0]), default=None)
+
+
+def _table(mounts: Path) -> Iterator[tuple[str, str]]:
+    """Mount points with their kinds, from Linux' table (proc(5), mountinfo); nothing where there is none."""
     try:
         table = mounts.read_text("utf-8", "surrogateescape")
     except OSError:
-        return False
-    real = os.path.realpath(path)
-    best, kind = "", ""
+        return
     for line in table.split("\n"):  # a name may hold what `splitlines` takes for an end
         left, _, right = line.partition(" - ")
         fields = left.split(" ")
-        if len(fields) < 5 or not right:
-            continue
-        point = _unescape(fields[4])
-        inside = real == point or real.startswith(point.rstrip("/") + "/")
-        if inside and len(point) >= len(best):
-            best, kind = point, right.split(" ")[0]
-    return NETWORK.fullmatch(kind) is not None
+        if len(fields) >= 5 and right:
+            yield _unescape(fields[4]), right.split(" ")[0]
 
 
 def _unescape(field: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import warnings
@@ -28,10 +29,23 @@ if TYPE_CHECKING:
 
     from watchdog.observers.api import BaseObserver
 
+_WATCHDOGS_LOG = logging.getLogger("watchdog.observers.inotify_c")
 # Opening and reading a file also make events; they are of no use and there are many.
 _TELLING: list[type[FileSystemEvent]] = [
     FileCreatedEvent, FileModifiedEvent, FileMovedEvent, FileClosedEvent, DirCreatedEvent, DirMovedEvent,
 ]  # fmt: skip
+
+
+class _Overflows(logging.Handler):
+    """That the system has dropped events watchdog tells nobody but its log."""
+
+    def __init__(self, overflowed: Callable[[], None]) -> None:
+        super().__init__(logging.WARNING)
+        self._overflowed = overflowed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "overflow" in record.getMessage():
+            self._overflowed()
 
 
 class Hints(FileSystemEventHandler):
@@ -49,6 +63,7 @@ class Hints(FileSystemEventHandler):
         self._paths: set[str] = set()
         self._overflowed = False
         self._observer: BaseObserver | None = None
+        self._overflows = _Overflows(self._overflow)
 
     def start(self) -> None:
         """Starts to listen. Raises OSError where the system lets no more folders be watched."""
@@ -62,8 +77,13 @@ class Hints(FileSystemEventHandler):
             observer.stop()  # a thread of its own runs already
             raise
         self._observer = observer
+        # It is heard here, whatever else is to be heard of watchdog, and nowhere else.
+        _WATCHDOGS_LOG.setLevel(logging.WARNING)
+        _WATCHDOGS_LOG.propagate = False
+        _WATCHDOGS_LOG.addHandler(self._overflows)
 
     def stop(self) -> None:
+        _WATCHDOGS_LOG.removeHandler(self._overflows)
         observer, self._observer = self._observer, None
         if observer is not None:
             with suppress(KeyError):  # watchdog loses count of folders that were moved
@@ -80,9 +100,12 @@ class Hints(FileSystemEventHandler):
         threads = [observer, *observer.emitters, getattr(observer, "_inotify_fd", observer)]
         return all(thread.is_alive() for thread in threads)
 
-    def revive(self) -> None:
-        """Listens anew if a thread of watchdog's has died, as of a folder moved out and made again. Scan then."""
-        if not self.alive:
+    def revive(self, *, anew: bool = False) -> None:
+        """Listens anew if a thread of watchdog's has died, as of a folder moved out and made again. Scan then.
+
+        With `anew` in any case: of a share that was away the system tells no more, and the threads do not notice.
+        """
+        if anew or not self.alive:
             self.stop()
             with suppress(OSError):
                 self.start()
@@ -100,6 +123,11 @@ class Hints(FileSystemEventHandler):
                 self._paths.add(path)
             elif path not in self._paths:
                 self._overflowed = True
+        self._wake()
+
+    def _overflow(self) -> None:
+        with self._lock:
+            self._overflowed = True
         self._wake()
 
     def take(self) -> tuple[set[str], bool]:

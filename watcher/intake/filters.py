@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 
 ENDINGS = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif")
 
@@ -41,6 +41,11 @@ def has_picture_ending(name: str) -> bool:
 def is_temporary(name: str) -> bool:
     """Whether a file of this name is not finished, or is no one's picture: it gets no mention at all."""
     return _TEMPORARY.match(name.lower()) is not None
+
+
+def temporary_pattern(name: str) -> str | None:
+    """The pattern of `TEMPORARY` by which a name is passed over; None if it fits none."""
+    return next((pattern for pattern in TEMPORARY if fnmatchcase(name.lower(), pattern)), None)
 
 
 def is_hidden_folder(name: str) -> bool:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import errno
 import math
 import os
 import stat
 import time
+from contextlib import contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from watcher.intake.arrivals import Fingerprint, Gone, Seen
-from watcher.intake.claims import FOLDER
 from watcher.intake.filters import has_picture_ending
+from watcher.intake.missing import Missing
+from watcher.intake.presence import Presence
 from watcher.intake.scan import look, scan
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from watcher.intake.arrivals import LeftAlone
+    from watcher.intake.company import Company
     from watcher.intake.events import Hints
     from watcher.intake.settle import Settler
 
@@ -43,26 +45,29 @@ class Inbox:
         wanted: Callable[[Sequence[Seen]], Iterable[Seen]],
         rescan_seconds: float,
         hints: Hints | None = None,
+        company: Company | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self._root = root
+        self._presence = presence or Presence(root)
+        self._presence.begin()
         self._settler = settler
         self._wanted = wanted
         self._rescan_seconds = rescan_seconds
         self._hints = hints
-        self._identity = os.stat(root)
+        self._was_away = False
         self._asked = True  # for a scan that begins after now
         self._scanning: Iterator[Seen] | None = None
         self._scan_cost = 0.0
         self._scan_ended = 0.0
-        # Seen waiting, then no longer there: noticed after how many scans had begun.
-        self._missing: dict[Fingerprint, tuple[int, Gone]] = {}
+        self._missing = Missing(root, company)
         self.begun = 0  # scans
         self.passes = 0  # what `begun` was for the last scan that is complete
 
     @property
     def idle(self) -> bool:
         """Whether nothing is waiting for its quiet period, and no scan is under way."""
-        return not len(self._settler) and self._scanning is None and not self._missing
+        return not len(self._settler) and self._scanning is None and not len(self._missing)
 
     def scan_soon(self) -> None:
         """Asks for a scan that begins after this call."""
@@ -83,15 +88,17 @@ class Inbox:
 
         Raises OSError if the inbox cannot be read, FileNotFoundError if it is not there.
         """
+        with self._not_away():
+            self._presence.must_be_mounted()
         self._follow_hints(now)
         yield from self._scan(now)
         for item in self._settler.settled(now, lambda path: look(self._root, path)):
             if isinstance(item, Seen):
-                self._missing.pop(item.fingerprint, None)
+                self._missing.find(item)
                 yield item
             else:
                 # Perhaps only renamed. A scan that finds it nowhere says that it is gone.
-                self._missing[item.fingerprint] = (self.begun, item)
+                self._missing.miss(item, self.begun)
                 self.scan_soon()
 
     def _follow_hints(self, now: float) -> None:
@@ -125,17 +132,19 @@ class Inbox:
         if self._scanning is None:
             if now < self._next_scan():
                 return
-            self._must_be_there()
+            with self._not_away():
+                self._presence.must_be_there()
             if self._hints is not None:
-                self._hints.revive()
-            self._asked = False
+                self._hints.revive(anew=self._was_away)
+            self._asked = self._was_away = False
             self._scanning, self._scan_cost = _pictures(scan(self._root)), 0.0
             self.begun += 1
         start = time.perf_counter()
         try:
             complete = self._saw(self._scanning, now, SCAN_SECONDS)
             if complete:
-                self._must_be_there()
+                with self._not_away():
+                    self._presence.must_be_there()
         except BaseException:
             self._scanning, self._asked = None, True
             raise
@@ -143,16 +152,19 @@ class Inbox:
         if complete:
             self._scanning, self._scan_ended = None, now
             self.passes = self.begun
-            yield from self._declare_gone()
+            yield from self._missing.gone(self.begun)
 
-    def _must_be_there(self) -> None:
-        """An empty mount point is no empty inbox: it lacks our claim folder and is not the folder we began with."""
-        if (self._root / FOLDER).is_dir():
-            return
-        if self._root.is_dir() and os.path.samestat(os.stat(self._root), self._identity):
-            (self._root / FOLDER).mkdir()  # somebody tidied it away
-        else:
-            raise FileNotFoundError(errno.ENOENT, "the inbox is not there (is its share mounted?)", str(self._root))
+    @contextmanager
+    def _not_away(self) -> Iterator[None]:
+        """An inbox that is away makes all doubtful that was seen there: it is looked for anew, and nothing is gone."""
+        try:
+            yield
+        except OSError:
+            self._was_away = self._asked = True
+            self._scanning = None
+            self._missing.forget()
+            self._settler.forget()
+            raise
 
     def _next_scan(self) -> float:
         """Where no events come, scans follow each other, at a twentieth of the time."""
@@ -168,7 +180,7 @@ class Inbox:
         while not self._settler.full:
             chunk = list(islice(pictures, CHUNK))
             for seen in chunk:
-                self._missing.pop(seen.fingerprint, None)
+                self._missing.find(seen)
             for seen in self._wanted(chunk):
                 self._settler.saw(seen, now)
             if len(chunk) < CHUNK:
@@ -176,15 +188,6 @@ class Inbox:
             if time.perf_counter() > until:
                 break
         return False
-
-    def _declare_gone(self) -> Iterator[Gone]:
-        device = os.stat(self._root).st_dev
-        for fingerprint, (noticed, gone) in list(self._missing.items()):
-            if noticed < self.begun:
-                del self._missing[fingerprint]
-                # What lay on another file system, a share mounted anew, is not known to be gone.
-                if fingerprint.device == device:
-                    yield gone
 
 
 def _pictures(found: Iterator[Seen | LeftAlone]) -> Iterator[Seen]:

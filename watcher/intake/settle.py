@@ -45,6 +45,11 @@ class Settler:
         """When the next second look is due."""
         return self._due[0][0] if self._due else math.inf
 
+    def forget(self) -> None:
+        """Nothing that was seen is waited for any more."""
+        self._waiting.clear()
+        self._due.clear()
+
     def saw(self, seen: Seen, now: float) -> None:
         """A look at a picture: the first starts its quiet period, one that finds a change restarts it."""
         known = self._waiting.get(seen.path)
