@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import Callable
+from contextlib import AbstractContextManager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -39,6 +40,22 @@ def home(tmp_path: Path) -> Path:
     with Database.open(URL, tmp_path) as made:
         made.migrate()
     return tmp_path
+
+
+def test_what_could_not_be_written_once_is_opened_anew(
+    open_folder: Path, without_rights: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """SQLite opens for reading what it may not write, and would keep it so for as long as the daemon runs."""
+    with Database.open(URL, open_folder) as made:
+        made.migrate()
+    file = open_folder / "watcher.db"
+    with Database.open(URL, open_folder) as database:
+        file.chmod(0o444)
+        with without_rights(), pytest.raises(DatabaseUnavailable, match="readonly"):
+            database.record([PICTURE])
+        file.chmod(0o644)
+        database.record([PICTURE])
+        assert database.counts()[State.DONE] == 1
 
 
 class TestReader:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from watcher.results.errors import (
     BadDatabaseUrl,
+    DatabaseDamaged,
     DatabaseError,
     DatabaseOnShare,
     DatabaseUnavailable,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadDatabaseUrl",
     "Database",
+    "DatabaseDamaged",
     "DatabaseError",
     "DatabaseOnShare",
     "DatabaseUnavailable",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from watcher.mounts import is_network
 from watcher.results.errors import (
@@ -20,6 +22,8 @@ from watcher.results.errors import (
 )
 
 BUSY_MS = 30_000  # how long to wait for another writer before giving up
+# Beyond this its log is cut once it has been written back: one reader that stays long makes it as large as a database.
+LARGEST_LOG = 16 * 2**20
 PACKAGES = {"psycopg": "psycopg[binary]"}  # where the module to import is not what to install
 
 
@@ -61,6 +65,9 @@ def engine(target: Target, *, readonly: bool) -> Engine:
     if target.file is not None:
         event.listen(made, "connect", _prepare_sqlite(target.where, readonly))
         event.listen(made, "begin", _begin_sqlite)
+        event.listen(made, "connect", _note_file(target.file))
+        event.listen(made, "checkout", _must_be_file(target.file, target.where))
+        event.listen(made, "handle_error", _forget_readonly)
         return made
     return made.execution_options(postgresql_readonly=True) if readonly else made
 
@@ -114,8 +121,44 @@ def _prepare_sqlite(where: str, readonly: bool) -> Callable[[Any, object], None]
         if mode != "wal":
             raise DatabaseUnavailable(where=where, why="its file system allows no write-ahead log")
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA journal_size_limit = {LARGEST_LOG}")
 
     return prepare
+
+
+def _note_file(file: Path) -> Callable[[Any, ConnectionPoolEntry], None]:
+    def note(_connection: object, record: ConnectionPoolEntry) -> None:
+        record.info["file"] = _identity(file)
+
+    return note
+
+
+def _must_be_file(file: Path, where: str) -> Callable[[Any, ConnectionPoolEntry, object], None]:
+    """What is written to a file that was deleted or set aside is lost: the next transaction is for the new one."""
+
+    def check(_connection: object, record: ConnectionPoolEntry, _proxy: object) -> None:
+        if (now := _identity(file)) is None:
+            record.invalidate()
+            raise DatabaseUnavailable(where=where, why="its file is gone: put it back, or start the daemon anew")
+        if now != record.info["file"]:
+            raise DisconnectionError(where)
+
+    return check
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    """What tells a file from another of its name; None if there is none."""
+    try:
+        status = os.stat(file)
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _forget_readonly(context: ExceptionContext) -> None:
+    """SQLite opens for reading what it could not open for writing, even if only once: the next try opens it anew."""
+    if getattr(context.original_exception, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
+        context.is_disconnect = True
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -20,8 +20,15 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from watcher.results import connect, lookups, recording
-from watcher.results.errors import DatabaseError, DatabaseUnavailable, NoDatabase, SchemaTooNew, SchemaTooOld
+from watcher.results import connect, lookups, recording, soundness
+from watcher.results.errors import (
+    DatabaseDamaged,
+    DatabaseError,
+    DatabaseUnavailable,
+    NoDatabase,
+    SchemaTooNew,
+    SchemaTooOld,
+)
 from watcher.results.records import Finished, Known, ModelVersion, Recorded, State
 from watcher.results.tables import SCHEMA
 
@@ -29,6 +36,7 @@ from watcher.results.tables import SCHEMA
 # a retry may mend; and the rest, such as a file that is damaged or no database.
 OURS = (IntegrityError, DataError, ProgrammingError, NotSupportedError)
 THE_WORLDS = (OperationalError, InterfaceError, InternalError)
+GARBLED = ("XX001", "XX002")  # what PostgreSQL says of its tables and indexes (its appendix A, class XX)
 MIGRATION_LOCK = 0x57_41_54_43_48  # any number, as long as every Watcher takes the same
 
 
@@ -36,11 +44,13 @@ class Database:
     """Open for one process; its threads may share it. Every method is one transaction.
 
     Any method raises DatabaseUnavailable when the world is at fault (locked for 30 s, disk full, server
-    gone): then nothing of it was written, and it can be repeated.
+    gone): then nothing of it was written, and it can be repeated. DatabaseDamaged, where SQLite finds its file garbled,
+    is noted beside the file, so that the daemon's next start knows.
     """
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, file: Path | None = None) -> None:
         self.where = where  # for people: a file, or dialect, host and name; no password
+        self._file = file
         self._engine = engine
         self._writer = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
@@ -52,7 +62,7 @@ class Database:
         SchemaTooNew, DatabaseUnavailable.
         """
         target = connect.target(url, home)
-        database = cls(connect.engine(target, readonly=readonly), target.where)
+        database = cls(connect.engine(target, readonly=readonly), target.where, target.file)
         if readonly:
             try:
                 database._check_schema()
@@ -95,6 +105,11 @@ class Database:
             # PostgreSQL lets two daemons write at once, and the other was first with the same model version
             # or claim, which is there to be found now. A row that is bad in itself fails again.
             self._record(batch)
+
+    def moved(self, claim: str, original_path: str) -> None:
+        """Write down that the original of a recorded claim has another place than its row says."""
+        with self.writing() as connection:
+            recording.moved(connection, claim, original_path)
 
     def recorded(self, claims: Iterable[str]) -> dict[str, Recorded]:
         """Those of the claims that are recorded: after a crash, what is left of them is to release."""
@@ -140,9 +155,20 @@ class Database:
             connected = fault.statement is not None
             if connected and isinstance(fault, OURS):
                 raise
-            kind = DatabaseUnavailable if isinstance(fault, THE_WORLDS) else DatabaseError
+            why = " ".join(str(fault.orig).split())
             # Not chained: a driver's own error may say how it was told to connect.
-            raise kind(where=self.where, why=" ".join(str(fault.orig).split())) from None
+            if self._file is not None and soundness.tells_damage(fault.orig):
+                soundness.doubt(self._file, why)
+                raise DatabaseDamaged(where=self.where, why=why) from None
+            if getattr(fault.orig, "sqlstate", None) in GARBLED:
+                why = f"its server finds its data damaged, which whoever keeps it has to mend: {why}"
+            kind = DatabaseUnavailable if isinstance(fault, THE_WORLDS) else DatabaseError
+            raise kind(where=self.where, why=why) from None
+        except UnicodeDecodeError as fault:
+            if self._file is None:
+                raise
+            soundness.doubt(self._file, str(fault))
+            raise DatabaseDamaged(where=self.where, why="a text in it is none") from None
 
     def _check_schema(self) -> None:
         with self.reading() as connection:

@@ -7,6 +7,7 @@ DatabaseError
 ├── NoDatabase             nothing there to read
 ├── SchemaTooOld           a reader must not upgrade; the daemon does
 ├── SchemaTooNew           written by a later Watcher
+├── DatabaseDamaged        SQLite finds its file garbled; the daemon's next start rebuilds it
 └── DatabaseUnavailable    the world's fault, not the data's: locked, disk full, server gone. Worth a retry
 
 No message carries a URL: it may hold a password. `where` is the file, or dialect, host and database name.
@@ -46,6 +47,10 @@ class SchemaTooOld(DatabaseError):
 
 class SchemaTooNew(DatabaseError):
     """the results database {where} was written by a newer Watcher than this one: update this one"""
+
+
+class DatabaseDamaged(DatabaseError):
+    """the results database {where} is damaged ({why}): the next start of `watcher run` sets it aside and rebuilds it"""
 
 
 class DatabaseUnavailable(DatabaseError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from watcher.results.records import Finished, ModelVersion
 from watcher.results.tables import ImageRow, ModelVersionRow, PredictionRow
@@ -24,6 +24,11 @@ def record(connection: Connection, batch: Sequence[Finished]) -> None:
         predictions += _predictions(fresh[claim], image_id, versions)
     if predictions:
         connection.execute(insert(PredictionRow), predictions)
+
+
+def moved(connection: Connection, claim: str, original_path: str) -> None:
+    """The row of a claim names another place of its original."""
+    connection.execute(update(ImageRow).where(ImageRow.claim == claim).values(original_path=original_path))
 
 
 def version_id(connection: Connection, version: ModelVersion) -> int | None:
