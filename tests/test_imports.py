@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "training": {"intake", "models", "vision"},
     "jobs": {"intake", "models", "vision", "results", "training"},
     "service": {"intake", "models", "vision", "results", "jobs"},
-    "cli": {"intake", "models", "vision", "results", "training", "jobs", "service"},
+    "books": {"intake", "models", "vision", "results", "jobs", "service"},
+    "cli": {"intake", "models", "vision", "results", "training", "jobs", "service", "books"},
 }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import io
 import os
 import sys
 from pathlib import Path
@@ -12,7 +11,9 @@ from typing import Any
 import click
 
 from watcher import __version__
+from watcher.cli.harmless import guard_streams
 from watcher.errors import UsageError, WatcherError
+from watcher.intake.names import clean
 
 # Command → module and the line that `watcher --help` shows; modules are imported when they are called,
 # so that help is instant.
@@ -23,7 +24,10 @@ COMMANDS = {
     "classify": ("classify", "Classify pictures or folders now, without a home."),
     "results": ("results", "Query what was classified."),
     "reprocess": ("reprocess", "Put pictures in line again that a bad version has classified."),
+    "retry": ("retry", "Put failed pictures in line again."),
     "status": ("status", "Say what waits, what is done and what is left alone."),
+    "verify": ("verify", "Check that results and files balance; with --repair, mend what can be mended."),
+    "explain": ("explain", "Say why a file is where it is."),
     "train": ("train", "Train a model on labelled pictures."),
     "test": ("testing", "Try a model on a random picture whose label is known."),
     "menu": ("menu", "Train, test and classify by answering questions."),
@@ -67,7 +71,7 @@ class Commands(click.Group):
         except OSError as fault:
             if ctx.params["debug"]:
                 raise
-            where = f"{fault.filename}: " if fault.filename else ""
+            where = f"{clean(os.fsdecode(fault.filename))}: " if isinstance(fault.filename, str | bytes) else ""
             _say(f"{where}{fault.strerror or fault}")
             ctx.exit(1)
         except Exception as fault:  # a mistake of ours, or of a library's
@@ -91,9 +95,7 @@ def main(ctx: click.Context, /, home: Path | None, **_: bool) -> None:
     Example: `watcher init && watcher run`, then copy pictures into inbox/.
     """
     ctx.obj = home
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter of a name is no fault
-            stream.reconfigure(errors="backslashreplace")
+    guard_streams()
 
 
 def _say(message: str) -> None:

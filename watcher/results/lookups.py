@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from typing import TypeVar
 
 from sqlalchemy import Connection, and_, func, select
 
 from watcher.results.recording import version_id
 from watcher.results.records import Known, ModelVersion, Prediction, Recorded, State
 from watcher.results.tables import ImageRow, PredictionRow
+
+Value = TypeVar("Value", str, int)
 
 CHUNK = 500  # values in one IN (…); databases limit them
 
@@ -78,7 +81,7 @@ def _classified(connection: Connection, sha256s: list[str], version: int) -> Ite
         yield sha256 or "", Known(predictions=predictions, name=name, path=path)
 
 
-def chunks(values: Iterable[str]) -> Iterator[list[str]]:
+def chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
     """The values, each once, as many at a time as one statement takes."""
     once = list(dict.fromkeys(values))
     for start in range(0, len(once), CHUNK):

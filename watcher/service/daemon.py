@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 import structlog
 
 from watcher.clock import utc
-from watcher.errors import ModelError
+from watcher.errors import HomeError, ModelError
 from watcher.intake.claims import ClaimFolder
+from watcher.intake.company import Company
 from watcher.intake.events import Hints
 from watcher.intake.inbox import Inbox
+from watcher.intake.presence import Presence
 from watcher.intake.settle import Settler
 from watcher.jobs.folder import JobFolder
 from watcher.jobs.processes import Processes
@@ -25,23 +27,27 @@ from watcher.models.registry import Registry
 from watcher.mounts import is_network
 from watcher.results import Database
 from watcher.results.runbook import RunBook
-from watcher.service import lock
-from watcher.service.at_work import AtWorkFile
-from watcher.service.behind import BehindFile
+from watcher.service import lock, metrics
 from watcher.service.ending import Ending
 from watcher.service.finishing import Finisher
 from watcher.service.identity import identity
 from watcher.service.judging import Judge
 from watcher.service.kept import not_kept
 from watcher.service.loop import Loop
+from watcher.service.note import DaemonNote
+from watcher.service.patience import Patience, Stopped
 from watcher.service.reading import PixelBudget, Reader
+from watcher.service.rebuilding import open_sound
 from watcher.service.reception import Reception
 from watcher.service.renewal import Renewal
 from watcher.service.routes import Bench, Routes
+from watcher.service.shares import Shares, away
+from watcher.service.watch import Watch
 from watcher.vision.vision import Vision
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from watcher.home import Home
     from watcher.intake.arrivals import Seen
@@ -54,10 +60,16 @@ MOST_PIXELS = 200_000_000
 FETCH_AGAIN_SECONDS = 600.0
 # The end does not wait longer for a version that is just being loaded.
 LONGEST_JOIN_SECONDS = 30.0
+# What the slowest machine may need for a picture, beside the time that the settings allow.
+PICTURE_SECONDS = 2.0
 
 
 class Daemon:
-    """One run of the daemon for a home. Whoever sets `stop`, and then `wake`, ends it after the batch in hand."""
+    """One run of the daemon for a home. Whoever sets `stop`, and then `wake`, ends it after the batch in hand.
+
+    `load` gives the model of a name, ready, where that is not one that Keras runs. `start_anew` puts a new process in
+    the place of this one, which hangs; without it that is only said.
+    """
 
     def __init__(
         self,
@@ -65,6 +77,8 @@ class Daemon:
         report: Callable[[Sequence[Finished]], None],
         wake: threading.Event,
         stop: threading.Event,
+        load: Callable[[str], Vision] | None = None,
+        start_anew: Callable[[], None] | None = None,
     ) -> None:
         self.home = home
         self.registry = Registry(home.models)
@@ -72,6 +86,11 @@ class Daemon:
         self._report = report
         self._wake = wake
         self._stop = stop
+        self._by_keras = load is None
+        self._load = load or self._load_package
+        self._start_anew = start_anew
+        self._note = DaemonNote(home.root)
+        self._watch = Watch()
 
     def run(self, *, once: bool) -> None:
         """Watches until `stop`, or with `once` until the inbox is empty.
@@ -80,10 +99,16 @@ class Daemon:
         """
         with ExitStack() as stack:
             stack.enter_context(lock.held(self.home.lock, utc()))
-            database = stack.enter_context(Database.open(self.home.settings.database.url, self.home.root))
-            database.migrate()
-            import_keras()  # before there are threads, of which two at a time would see half of it
-            loop, inbox, bench = self._compose(database, stack)
+            self._note.begin()
+            try:
+                presence = self._find_inbox(once=once)
+            except Stopped:
+                return
+            # Now, for without the claims it could not be told which results are missing.
+            database = stack.enter_context(open_sound(self.home, utc()))
+            if self._by_keras:
+                import_keras()  # before there are threads, of which two at a time would see half of it
+            loop, inbox, bench = self._compose(database, presence, stack)
             if once:
                 self._fetch_missing()
             else:
@@ -91,6 +116,8 @@ class Daemon:
                 if self.registry.has(default := self.home.settings.models.default):
                     bench.vision(default)  # the first picture need not wait for it
                 threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
+            self._keep_watching(stack)
+            stack.enter_context(metrics.served(self.home))
             self._keep_renewing(bench, stack)
             if not once:
                 self._keep_scheduling(database, loop, stack)
@@ -98,28 +125,47 @@ class Daemon:
             loop.run(once=once)
             log.info("stopped")
 
-    def _compose(self, database: Database, stack: ExitStack) -> tuple[Loop, Inbox, Bench]:
+    def _find_inbox(self, *, once: bool) -> Presence:
+        """Waits for the inbox's share, or with `once` raises HomeError if it is away. Raises Stopped."""
+        shares, inbox = Shares(self.home), self.home.inbox
+        if once and (point := shares.missing_for(inbox)):
+            raise HomeError(away(inbox, point))
+        try:
+            shares.remember()
+        except OSError as fault:
+            log.warning("nobody will know if a share goes away", reason=str(fault))
+        presence = Presence(inbox, lambda: shares.must_be_there(inbox))
+        Patience(self._stop, self._tell)(presence.must_be_mounted, "reading the inbox")
+        return presence
+
+    def _compose(self, database: Database, presence: Presence, stack: ExitStack) -> tuple[Loop, Inbox, Bench]:
         settings = self.home.settings
         threads = max(2, os.cpu_count() or 2)
-        claims = ClaimFolder(self.home.inbox, identity(self.home.root))
+        claims = ClaimFolder(self.home.inbox, identity(self.home.root), presence)
         claims.make()
-        at_work = AtWorkFile(self.home.root)
-        at_work.write({})  # what an earlier daemon has left is not true of this one
-        bench = Bench(self._load, time.monotonic, at_work.write)
+        company = Company(self.home.inbox, identity(self.home.root))
+        stack.callback(company.leave)
+        bench = Bench(self._load, time.monotonic, self._note.use)
         inbox = Inbox(
             self.home.inbox,
             Settler(settings.intake.settle_seconds),
             Wanted(self.routes, bench, database if settings.intake.originals == "keep" else None),
             settings.intake.rescan_seconds,
             self._hints(stack),
+            company,
+            presence,
         )
-        reader = Reader(claims, PixelBudget(MOST_PIXELS), settings.intake.max_megapixels)
+        reader = Reader(claims, PixelBudget(MOST_PIXELS), settings.intake.max_megapixels, self._timing)
         batch_size = settings.inference.batch_size
-        reception = Reception(inbox, claims, self.routes, bench, reader, batch_size, threads, utc)
         finisher = Finisher(self.home, claims, self.routes, database, utc, threads)
-        ending = Ending(finisher, reader, self._wake, self._stop, self._finished)
-        judge = Judge(database, reuse=settings.intake.duplicates == "reuse")
-        return Loop(inbox, claims, reception, judge, ending, finisher, self._wake, self._stop), inbox, bench
+        reception = Reception(
+            inbox, claims, self.routes, bench, reader, batch_size, threads, utc, company, finisher.retract
+        )
+        patience = Patience(self._stop, self._tell, self._watch)
+        ending = Ending(finisher, reader, self._wake, patience, self._finished)
+        judge = Judge(database, reuse=settings.intake.duplicates == "reuse", timing=self._timing)
+        loop = Loop(inbox, claims, reception, judge, ending, finisher, patience, self._wake, self._stop)
+        return loop, inbox, bench
 
     def _hints(self, stack: ExitStack) -> Hints | None:
         """Events where they can be had; else the inbox is scanned more often."""
@@ -135,7 +181,7 @@ class Daemon:
         stack.callback(hints.stop)
         return hints
 
-    def _load(self, model: str) -> Vision:
+    def _load_package(self, model: str) -> Vision:
         settings = self.home.settings
         vision = Vision(
             self.registry.current(model),
@@ -145,6 +191,22 @@ class Daemon:
         )
         log.info("model loaded", model=vision.package.id, engine=vision.engine.name)
         return vision
+
+    def _tell(self, what: str, reason: str | None) -> None:
+        self._note.trouble(what, reason, utc().isoformat(timespec="seconds"))
+
+    def _timing(self, what: str, pictures: int) -> AbstractContextManager[None]:
+        """What runs for so long hangs: a fault of the picture, which the attempts on its claim tell the next process."""
+        seconds = self.home.settings.inference.timeout_seconds + pictures * PICTURE_SECONDS
+
+        def late() -> None:
+            reason = f"it has taken more than {seconds:.0f} seconds, so it is thought to hang"
+            log.error("starting anew" if self._start_anew else "this hangs", what=what, reason=reason)
+            self._tell(what, reason)
+            if self._start_anew:
+                self._start_anew()
+
+        return self._watch.over(seconds, late)
 
     def _finished(self, rows: Sequence[Finished]) -> None:
         counts: dict[str, int] = {}
@@ -174,11 +236,14 @@ class Daemon:
                 self._wake.set()
             self._stop.wait(FETCH_AGAIN_SECONDS)
 
+    def _keep_watching(self, stack: ExitStack) -> None:
+        """To the very end: what hangs must not keep the daemon from ending."""
+        ended = threading.Event()
+        threading.Thread(target=self._watch.keep_looking, args=(ended,), name="watch", daemon=True).start()
+        stack.callback(ended.set)
+
     def _keep_renewing(self, bench: Bench, stack: ExitStack) -> None:
-        behind = BehindFile(self.home.behind)
-        behind.write(())  # what a killed daemon has left is not true of this one
-        stack.callback(behind.write, ())
-        renewal = Renewal(bench, self.registry, self._load, behind, time.monotonic)
+        renewal = Renewal(bench, self.registry, self._load, self._note, time.monotonic)
         thread = threading.Thread(target=renewal.keep_looking, args=(self._stop,), name="renewal", daemon=True)
         thread.start()
         stack.callback(thread.join, LONGEST_JOIN_SECONDS)

@@ -6,23 +6,26 @@ import os
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
 from watcher.intake.claims import new_id
-from watcher.intake.moves import sync, write_durably
+from watcher.intake.inside import make_folder, reached
+from watcher.intake.moves import BAD_NAME, move_new, stands, sync, write_durably
 from watcher.intake.names import clean, fitting
 from watcher.results import Finished, ModelVersion, Prediction, State
-from watcher.service.places import Reservations, make_folder, note_of, put_copy, put_original
+from watcher.service import copies
+from watcher.service.places import Reservations, note_of, plain_name, put_original
+from watcher.service.shares import Shares
 from watcher.service.work import Published, Vanished
-from watcher.vision.annotate import annotate
-from watcher.vision.encode import Caption, annotated_name, encode, suffix_for
 from watcher.vision.outcome import Classified, Failed, Picture
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from watcher.home import Home
     from watcher.intake.arrivals import Claim, Gone
@@ -47,6 +50,7 @@ Why: {reason}.
 To try again, put a good copy into the inbox, or move this one back there once the cause is mended.
 This note can be deleted.
 """
+UNREADABLE = ".unreadable"
 TAKEN_BACK = "it was taken out of the inbox before it was classified"
 
 
@@ -67,6 +71,7 @@ class Finisher:
         self._routes = routes
         self._database = database
         self._now = now
+        self._shares = Shares(home)
         self._pool = ThreadPoolExecutor(threads, "publish")
 
     def close(self) -> None:
@@ -74,13 +79,17 @@ class Finisher:
 
     def publish(self, batch: Sequence[Judged]) -> list[Published]:
         """Writes the annotated copies; they and their names are durable when this returns."""
+        self._shares.must_be_there(self._home.outbox)
         published = self._each(self._publish, batch)
         for folder in {item.copy.parent for item in published if item.copy}:
             sync(folder)
+        self._shares.must_be_there(self._home.outbox)  # still: or they stand in its empty mount point
         return published
 
     def rows(self, batch: Sequence[Published]) -> list[Finished]:
         """What is to be recorded of a batch. Writes the reasons of failed pictures beside the places meant for them."""
+        for folder in (self._home.done, self._home.failed):
+            self._shares.must_be_there(folder)
         reserved = Reservations()
         return [self._row(item, reserved) for item in batch]
 
@@ -95,27 +104,63 @@ class Finisher:
 
     def put_away(self, claim: Claim, row: Finished | Recorded) -> None:
         """Moves one original to where its row says, and removes its claim."""
+        self._claims.must_be_there()  # or what is not found there would count as moved
+        if row.state in (State.DONE, State.DUPLICATE):
+            self._remove_stale_note(claim)  # first, for once the claim is gone nobody would come back to it
         file = self._claims.file(claim)
         # A picture that had vanished and is here again, with its share, is taken anew.
-        if (row.kept is not None or row.state is State.VANISHED) and os.path.lexists(file):
+        if (row.kept is not None or row.state is State.VANISHED) and stands(file):
             self._claims.put_back(claim)
         elif row.original_path is not None:
             intended = self._home.root / row.original_path
-            if (target := put_original(file, intended, claim)) != intended:
-                log.warning("the original's name was taken meanwhile", recorded=str(intended), moved_to=str(target))
+            self._shares.must_be_there(self._home.folder_of(intended))
+            self._put_away(file, intended, claim)
         else:
             with suppress(FileNotFoundError):
                 file.unlink()
+        self._claims.must_be_there()
         self._claims.clear(claim)
-        if row.state in (State.DONE, State.DUPLICATE):
-            self._remove_stale_note(claim)
+
+    def _put_away(self, file: Path, intended: Path, claim: Claim) -> None:
+        moved = partial(self._moved, claim, intended)
+        try:
+            put_original(file, intended, claim, self._home.folder_of(intended), moved)
+        except PermissionError:
+            if os.access(file, os.R_OK, effective_ids=os.access in os.supports_effective_ids):
+                raise
+            self._leave(file, intended, claim, moved)
+
+    def _leave(self, file: Path, intended: Path, claim: Claim, moved: Callable[[Path], None]) -> None:
+        """What may not be read cannot be copied to another disk: it stays in the inbox, by a name that is no picture's."""
+        before = note_of(intended, claim, REASON_ENDING)
+        for name in (clean(claim.path), claim.id):
+            place = self._home.inbox / fitting(name + UNREADABLE)
+            with suppress(FileExistsError, NotADirectoryError):
+                make_folder(place.parent, self._home.inbox)
+                moved(place)
+                with suppress(FileNotFoundError):
+                    write_durably(note_of(place, claim, REASON_ENDING), before.read_bytes())
+                move_new(file, place)
+                break
+        with suppress(FileNotFoundError):
+            before.unlink()
+
+    def _moved(self, claim: Claim, intended: Path, place: Path) -> None:
+        log.warning("the original cannot have its name", recorded=str(intended), moved_to=str(place))
+        self._database.moved(claim.id, self._home.relative(place))
 
     def _remove_stale_note(self, claim: Claim) -> None:
         """A picture that had failed was moved back and is read now: why it had failed is no news any more."""
         before = self._home.failed / fitting(clean(claim.path))
-        if not os.path.lexists(before):
+        if reached(self._home.failed, before) and not stands(before):
             with suppress(OSError):
                 note_of(before, claim, REASON_ENDING).unlink()
+
+    def retract(self, claim: Claim) -> None:
+        """Takes back what an earlier process has published of a claim that is not recorded, and will not be as done."""
+        if claim.attempts:
+            self._shares.must_be_there(self._home.outbox)
+            copies.retract(self._home, claim)
 
     def put_away_recorded(self, claims: Sequence[Claim]) -> list[Claim]:
         """Releases those claims whose rows an earlier process had committed; the others come back."""
@@ -153,20 +198,15 @@ class Finisher:
     def _publish(self, judged: Judged) -> Published:
         picture, outcome, vision = judged.read.content, judged.outcome, judged.read.taken.vision
         if not isinstance(picture, Picture) or not isinstance(outcome, Classified):
+            self.retract(judged.read.claim)
             return Published(judged, None)
-        claim = judged.read.claim
+        claim, card = judged.read.claim, vision.package.card
         try:
-            canvas = annotate(picture.image, outcome.predictions, vision.package.id)
-            form = suffix_for(claim.path, self._home.settings.annotate.format)
-            encoded = encode(canvas, form, _caption(claim, vision, outcome))
+            encoded = copies.draw(self._home, claim, picture.image, outcome.predictions, card.name, card.version)
         except (ValueError, MemoryError) as fault:
             failed = Failed(f"no annotated copy of it could be made: {fault or type(fault).__name__}")
             return Published(replace(judged, outcome=failed), None)
-        outbox = self._home.outbox
-        make_folder(outbox)
-        half = outbox / f".watcher-{claim.id}.tmp"
-        write_durably(half, encoded.data)
-        return Published(judged, put_copy(half, outbox, claim, annotated_name(clean(claim.path), encoded.suffix)))
+        return Published(judged, copies.put(self._home, claim, encoded))
 
     def _row(self, item: Published, reserved: Reservations) -> Finished:
         read, outcome = item.judged.read, item.judged.outcome
@@ -210,12 +250,22 @@ class Finisher:
 
     def _failed(self, row: Finished, claim: Claim, outcome: Failed, reserved: Reservations) -> Finished:
         target = reserved.choose(self._home.failed, claim, REASON_ENDING)
-        make_folder(target.parent)
-        note = note_of(target, claim, REASON_ENDING)
-        half = target.parent / f".watcher-{claim.id}.tmp"
-        write_durably(half, REASON.format(name=row.path, reason=outcome.reason).encode())
-        os.replace(half, note)
+        try:
+            make_folder(target.parent, self._home.failed)
+            write_note(target, claim, outcome.reason)
+        except OSError as fault:
+            if fault.errno not in BAD_NAME:
+                raise
+            target = self._home.failed / plain_name(claim)
+            write_note(target, claim, outcome.reason)
         return replace(row, state=State.FAILED, reason=outcome.reason, original_path=self._home.relative(target))
+
+
+def write_note(original: Path, claim: Claim, reason: str) -> None:
+    """Writes beside the place of a failed picture, in a folder that is there, why it failed, durably. Raises OSError."""
+    half = original.parent / f".watcher-{claim.id}.tmp"
+    write_durably(half, REASON.format(name=clean(claim.path), reason=reason).encode())
+    os.replace(half, note_of(original, claim, REASON_ENDING))
 
 
 def version_of(vision: Vision) -> ModelVersion:
@@ -229,9 +279,3 @@ def version_of(vision: Vision) -> ModelVersion:
         review_threshold=card.review_threshold,
         created_at=card.created_at,
     )
-
-
-def _caption(claim: Claim, vision: Vision, outcome: Classified) -> Caption:
-    label, score = outcome.predictions[0]
-    card = vision.package.card
-    return Caption(claim=claim.id, model=card.name, version=card.version, label=label, score=score)

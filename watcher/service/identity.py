@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from watcher.errors import HomeError
 from watcher.intake.claims import new_id, short
-from watcher.intake.moves import move_new, sync, write_durably
+from watcher.intake.moves import move_new, stands, sync, write_durably
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ def identity(root: Path) -> str:
     """The home's short name, made at the first call. Raises HomeError if it cannot be kept or was garbled."""
     path = root / NAME
     try:
-        if not path.exists():
+        if not stands(path):
             half = root / f"{NAME}.tmp"
             write_durably(half, short(new_id()).encode())
             move_new(half, path)

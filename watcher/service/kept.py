@@ -20,13 +20,13 @@ _TAG = re.compile(r"~[a-z2-7]{8}(?=(\.[^./]*)?\Z)")
 
 def not_kept(pictures: Sequence[Seen], database: Database) -> list[Seen]:
     """The pictures without those that were recorded and left in the inbox, and have not changed since."""
-    names = {seen.path: _names(seen.path) for seen in pictures}
+    names = {seen.path: names_of(seen.path) for seen in pictures}
     kept = database.kept(chain.from_iterable(names.values()))
     return [
         seen for seen in pictures if not any(str(seen.fingerprint) in kept.get(name, ()) for name in names[seen.path])
     ]
 
 
-def _names(path: str) -> set[str]:
+def names_of(path: str) -> set[str]:
     """Under which a picture may have been recorded."""
     return {clean(path), _TAG.sub("", clean(path))}

@@ -15,13 +15,15 @@ from watcher.intake.names import clean
 from watcher.intake.scan import scan
 from watcher.jobs.standing import Standing, standings
 from watcher.models.registry import Registry
-from watcher.results import Database, NoDatabase, State
+from watcher.results import Database, NoDatabase, State, connect
+from watcher.results.aside import set_aside
 from watcher.results.runbook import RunBook
-from watcher.service.behind import Behind, BehindFile
 from watcher.service.identity import identity
 from watcher.service.kept import not_kept
 from watcher.service.lock import holder
+from watcher.service.note import Behind, Note, Trouble, read
 from watcher.service.routes import Routes
+from watcher.service.shares import Shares, away
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
@@ -58,6 +60,8 @@ class Status:
     daemon: str | None
     models_missing: tuple[ModelWait, ...]
     models_behind: tuple[Behind, ...]
+    troubles: tuple[Trouble, ...]
+    databases_set_aside: tuple[str, ...]
     left_alone: int
     left_alone_first: tuple[LeftAlone, ...]
     jobs: tuple[Standing, ...]
@@ -78,10 +82,12 @@ def status(home: Home) -> Status:
     nothing moved meanwhile, for two seconds at most. Raises HomeError if the inbox is not there, and what opening
     the database may raise.
     """
+    if point := Shares(home).missing_for(home.inbox):
+        raise HomeError(away(home.inbox, point))
     routes = Routes(home.settings.models, Registry(home.models))
     daemon = holder(home.lock)
-    behind = BehindFile(home.behind).read() if daemon else ()
-    works = {model.model for model in behind}
+    note = read(home.root) if daemon else Note()
+    works = {model.model for model in note.behind}
     obstacles = {model: reason for model, reason in routes.obstacles().items() if model not in works}
     database = _open(home)
     try:
@@ -107,11 +113,19 @@ def status(home: Home) -> Status:
             for model, reason in obstacles.items()
             if model in waiting.by_missing_model or model == home.settings.models.default
         ),
-        models_behind=behind,
+        models_behind=note.behind,
+        troubles=note.troubles,
+        databases_set_aside=_set_aside(home),
         left_alone=waiting.left_alone,
         left_alone_first=waiting.left_alone_first,
         jobs=jobs,
     )
+
+
+def _set_aside(home: Home) -> tuple[str, ...]:
+    """Damaged databases in whose place rebuilt ones are."""
+    file = connect.target(home.settings.database.url, home.root).file
+    return tuple(map(str, set_aside(file))) if file else ()
 
 
 def _open(home: Home) -> Database | None:

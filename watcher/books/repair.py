@@ -1,0 +1,113 @@
+"""Mends what does not balance, as far as that can be done without guessing. Nothing of anybody's is ever deleted."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from watcher.books.books import Books
+from watcher.books.findings import CannotMend, Finding
+from watcher.books.verify import CHECKS, Key, away_folders, key, without_database
+from watcher.results import NoDatabase
+from watcher.service import lock
+from watcher.service.reprocess import alone, open_results
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+    from pathlib import Path
+
+    from watcher.books.checks.check import Check
+    from watcher.home import Home
+    from watcher.results import Database
+
+# One mending can bring the next to light, of the same thing or of another.
+MOST_MENDINGS, MOST_ROUNDS = 10, 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mended:
+    """What was done about a finding; `fault` says why it could not be, if it could not."""
+
+    finding: Finding
+    done: str
+    fault: str | None = None
+
+
+def repair(home: Home, now: datetime, *, contents: bool = False) -> Iterator[Mended | Finding]:
+    """First each thing that was mended, then what does not balance even so.
+
+    May be repeated, after a crash too. Raises HomeError if a daemon, `reprocess` or `retry` is at work here, and what
+    `verify` raises.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(lock.held(home.lock, now))
+        stack.enter_context(alone(home, now))
+        try:
+            database = stack.enter_context(open_results(home, readonly=False))
+        except NoDatabase as fault:
+            yield from without_database(home, fault)
+            return
+        away = list(away_folders(home, database))
+        yield from _Mender(home, database, tuple(folder for folder, _ in away), contents=contents).mend()
+        yield from (finding for _, finding in away)
+
+
+class _Mender:
+    """Goes through all checks until they find nothing more that can be mended."""
+
+    def __init__(self, home: Home, database: Database, away: tuple[Path, ...], *, contents: bool) -> None:
+        self._home = home
+        self._database = database
+        self._away = away
+        self._contents = contents
+        self._given_up: set[Key] = set()
+
+    def mend(self) -> Iterator[Mended | Finding]:
+        """What was mended, and then what is left."""
+        for _ in range(MOST_ROUNDS):
+            left: list[Finding] = []
+            changed = False
+            # What was noted before something was mended may be true no more.
+            books = Books(self._home, self._database, contents=self._contents, alone=True, away=self._away)
+            for check in CHECKS:
+                for event in self._go_through(check(books)):
+                    if isinstance(event, Finding):
+                        left.append(event)
+                    else:
+                        changed |= event.fault is None
+                        yield event
+            if not changed:
+                break
+        yield from left
+
+    def _go_through(self, check: Check[Any]) -> Iterator[Mended | Finding]:
+        for chunk in check.chunks():
+            for subject, findings in groupby(check.faults(chunk), key=lambda found: found[0]):
+                some = [finding for _, finding in findings]
+                if any(self._may(finding) for finding in some):
+                    yield from self._mend(check, subject)
+                else:
+                    yield from some
+
+    def _may(self, finding: Finding) -> bool:
+        return finding.repairable and key(finding) not in self._given_up
+
+    def _mend(self, check: Check[Any], subject: Any) -> Iterator[Mended]:
+        """Mends what is wrong about a subject now: what was mended before may have changed that."""
+        for _ in range(MOST_MENDINGS):
+            found = check.faults(check.fresh([subject]))
+            now, finding = next(((now, finding) for now, finding in found if self._may(finding)), (None, None))
+            if finding is None:
+                return
+            try:
+                yield Mended(finding=finding, done=check.mend(now, finding))
+            except CannotMend as fault:
+                self._given_up.add(key(finding))
+                yield Mended(finding=finding, done="", fault=str(fault))
+            except OSError as fault:
+                self._given_up.add(key(finding))
+                where = f"{fault.filename}: " if fault.filename else ""
+                yield Mended(finding=finding, done="", fault=f"{where}{fault.strerror or fault}")
