@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ledger
 import pytest
 import structlog
 from hypothesis import settings
@@ -31,11 +32,33 @@ settings.register_profile("watcher", deadline=None, database=None)
 settings.load_profile("watcher")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that starts the others keeps the ledger for all of them."""
+    if not hasattr(config, "workerinput"):
+        ledger.begin()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Says what was tried, and what was lost or doubled by that."""
+    if not hasattr(config, "workerinput") and (rows := ledger.end()):
+        terminalreporter.section("faults")
+        terminalreporter.write(ledger.HEAD + rows)
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_come() -> Iterator[None]:
     """A command that is called in this process sets up logging, which is no affair of the next test."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _rights_as_they_were() -> Iterator[None]:
+    """A command that is called in this process sets what its files may be used for, too."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from watcher.home import Home, make_home, open_home
+from watcher.intake.company import HERE
 from watcher.results import Database, Filter, ResultRow, find
 from watcher.service.daemon import Daemon
 from watcher.settings import Settings
@@ -50,9 +51,9 @@ def make(root: Path, registry: Path, **sections: dict[str, Any]) -> Home:
     return open_home(root)
 
 
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
+def wait_for(condition: Callable[[], Any], what: str, patience: float = PATIENCE_SECONDS) -> Any:
     """The first true value of `condition`."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         if found := condition():
             return found
@@ -67,8 +68,9 @@ def rows(home: Home) -> list[ResultRow]:
 
 
 def paths(folder: Path) -> set[str]:
-    """The files below a folder, by path; the claim folder and half-written ones too."""
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    """The files below a folder, by path; claims and half-written ones too, but not a running daemon's own mark."""
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir()}
+    return {path for path in found if not path.endswith(HERE)}
 
 
 def run_once(home: Home) -> list[ResultRow]:

@@ -1,0 +1,51 @@
+"""A picture that hangs or kills the decoder or the engine is set aside at the third time; all others come through."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import homes
+import pytest
+from ledger import tally
+from PIL import Image
+
+from watcher.results import State
+
+OTHERS = 12
+"""Pictures beside the bad one: with it, two batches."""
+MOST_STARTS = 10
+
+
+def poison() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (24, 18), (7, 7, 7)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("part", ["decoder", "engine"])
+@pytest.mark.parametrize("way", ["hangs", "dies"])
+def test_one_bad_picture_harms_no_other(tmp_path: Path, tiny_home_models: Path, part: str, way: str) -> None:
+    """One that hangs costs no restart by anybody: the daemon starts itself anew."""
+    home = homes.make(tmp_path, tiny_home_models, inference={"batch_size": 8, "timeout_seconds": 1})
+    for seed in range(OTHERS):
+        homes.drop(home.inbox, f"{seed}.png", homes.picture("red", seed))
+    homes.drop(home.inbox, "0-bad.png", poison())
+    script = Path(__file__).with_name("poisoned.py")
+    command = [sys.executable, str(script), str(home.root), part, way]
+    starts = 1
+    while (done := subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)).returncode:
+        assert (way, done.returncode) == ("dies", -9), done.stderr
+        starts += 1
+        assert starts < MOST_STARTS
+    assert starts == (4 if way == "dies" else 1)
+    assert (home.root / "harmed").read_text() == "..."
+    rows = {row.path: row for row in homes.rows(home)}
+    assert rows.pop("0-bad.png").reason == "Watcher stopped 3 times while it worked on this picture, which may be the cause"
+    assert {path: row.state for path, row in rows.items()} == {f"{seed}.png": State.DONE for seed in range(OTHERS)}
+    assert homes.paths(home.failed) == {"0-bad.png", "0-bad.png.reason.txt"}
+    assert homes.paths(home.outbox) == homes.paths(home.done) == rows.keys()
+    assert homes.paths(home.inbox) == set()
+    tally(f"a picture on which the {part} {way}", tried=3)
