@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import homes
+from ledger import tally
 
 from watcher.home import Home
 from watcher.results import State
@@ -32,4 +33,5 @@ def test_two_daemons_on_one_inbox_take_each_picture_once(tmp_path: Path, tiny_ho
     assert {row.path for row in rows if row.state is State.VANISHED} <= {"back.png"}
     assert len(homes.paths(one.outbox)) + len(homes.paths(other.outbox)) == 240
     assert len(homes.paths(one.done)) + len(homes.paths(other.done)) == 240
+    tally("two daemons on one inbox", tried=240)
     assert min(len(homes.rows(one)), len(homes.rows(other))) > 0, "one of them did nothing, so the test shows little"

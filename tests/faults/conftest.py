@@ -13,6 +13,8 @@ from lasting import Daemons, give_away
 from points import Bench
 from scenes import OTHER_DISK
 
+import watcher
+
 
 @pytest.fixture(scope="session")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
@@ -36,6 +38,9 @@ def daemons(tmp_path_factory):
 @pytest.fixture
 def open_home(open_folder, daemons):
     """A function that makes a home which any user may use, in a folder that all may enter."""
+    closed = [str(folder) for folder in Path(watcher.__file__).parents if not folder.stat().st_mode & 0o001]
+    if closed and os.geteuid() == 0:
+        pytest.skip(f"other users cannot run what lies in {closed[0]}")
 
     def make(**sections):
         models = shutil.copytree(daemons.models, open_folder / "models", dirs_exist_ok=True)

@@ -8,7 +8,7 @@ import select
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import homes
@@ -37,6 +37,7 @@ class Daemons:
             stdout=subprocess.PIPE,
             bufsize=0,  # what `select` waits for is not hidden in a buffer
             env=outside | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": path},
+            start_new_session=True,
         )
         assert self._hear() == "ready"
 
@@ -62,9 +63,13 @@ class Daemons:
         pauses = {"longest_pause": longest_pause, "answer": answer}
         self._say(json.dumps({"home": str(home.root), "log": str(log), "user": user, **pauses}))
         self.number = int(self._hear())
-        if until:
-            homes.wait_for(lambda: until in said(log, begin) or self.has_ended, f"the daemon says {until}")
-            assert not self.has_ended, said(log, begin)
+        try:
+            if until:
+                homes.wait_for(lambda: until in said(log, begin) or self.has_ended, f"the daemon says {until}")
+                assert not self.has_ended, said(log, begin)
+        except BaseException:
+            self.clear()  # or its exit code would be taken for the next one's
+            raise
 
     def signal(self, number):
         os.kill(self.number, number)
@@ -87,6 +92,10 @@ class Daemons:
     def close(self):
         self.clear()
         self._server.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._server.wait(END_SECONDS)
+        with suppress(ProcessLookupError):  # a test that was broken off may have left a daemon
+            os.killpg(self._server.pid, signal.SIGKILL)
         self._server.wait()
         self._server.stdout.close()
 

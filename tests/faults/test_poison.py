@@ -43,7 +43,10 @@ def test_one_bad_picture_harms_no_other(tmp_path: Path, tiny_home_models: Path, 
     assert starts == (4 if way == "dies" else 1)
     assert (home.root / "harmed").read_text() == "..."
     rows = {row.path: row for row in homes.rows(home)}
-    assert rows.pop("0-bad.png").reason == "Watcher stopped 3 times while it worked on this picture, which may be the cause"
+    assert (
+        rows.pop("0-bad.png").reason
+        == "Watcher stopped 3 times while it worked on this picture, which may be the cause"
+    )
     assert {path: row.state for path, row in rows.items()} == {f"{seed}.png": State.DONE for seed in range(OTHERS)}
     assert homes.paths(home.failed) == {"0-bad.png", "0-bad.png.reason.txt"}
     assert homes.paths(home.outbox) == homes.paths(home.done) == rows.keys()

@@ -50,7 +50,7 @@ class Database:
 
     def __init__(self, engine: Engine, where: str, file: Path | None = None) -> None:
         self.where = where  # for people: a file, or dialect, host and name; no password
-        self._file = file
+        self.file = file  # of SQLite
         self._engine = engine
         self._writer = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
@@ -157,17 +157,17 @@ class Database:
                 raise
             why = " ".join(str(fault.orig).split())
             # Not chained: a driver's own error may say how it was told to connect.
-            if self._file is not None and soundness.tells_damage(fault.orig):
-                soundness.doubt(self._file, why)
+            if self.file is not None and soundness.tells_damage(fault.orig):
+                soundness.doubt(self.file, why)
                 raise DatabaseDamaged(where=self.where, why=why) from None
             if getattr(fault.orig, "sqlstate", None) in GARBLED:
                 why = f"its server finds its data damaged, which whoever keeps it has to mend: {why}"
             kind = DatabaseUnavailable if isinstance(fault, THE_WORLDS) else DatabaseError
             raise kind(where=self.where, why=why) from None
         except UnicodeDecodeError as fault:
-            if self._file is None:
+            if self.file is None:
                 raise
-            soundness.doubt(self._file, str(fault))
+            soundness.doubt(self.file, str(fault))
             raise DatabaseDamaged(where=self.where, why="a text in it is none") from None
 
     def _check_schema(self) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from watcher.books.checks.check import Check
 from watcher.books.findings import Finding, Kind
 from watcher.results import audit
+from watcher.results.soundness import doubt
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,9 +22,11 @@ class Damage(Check[str]):
     def faults(self, subjects: Sequence[str]) -> Iterator[tuple[str, Finding]]:
         for where in subjects:
             for said in audit.damage(self.books.database):
+                if (file := self.books.database.file) is not None:
+                    doubt(file, said)  # or the next start might not look so closely
                 sentence = (
-                    f"The results database {where} is damaged ({said}): stop the daemon, and put a copy from before in "
-                    "its place."
+                    f"The results database {where} is damaged ({said}): stop the daemon and start it again, for "
+                    "`watcher run` sets a damaged one aside and rebuilds it."
                 )
                 yield (
                     where,
