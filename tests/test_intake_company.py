@@ -115,3 +115,19 @@ def test_an_inbox_that_is_away_has_no_company(inbox: Path) -> None:
     shutil.rmtree(inbox / FOLDER)
     one.look(TOUCH_SECONDS + 1)
     one.leave()
+
+
+def test_who_was_held_up_trusts_nothing_that_it_had_seen(inbox: Path) -> None:
+    """The others have taken it for ended meanwhile, and marked nothing for it."""
+    one, other = together(inbox)
+    assert not one.was_held_up()
+    for now in range(0, 500, 5):
+        other.look(now)
+    one.look(500)
+    assert one.was_held_up()
+    assert not one.was_held_up()
+    alone = Company(inbox, "cccccccc")
+    alone.look(0)
+    one.leave()
+    other.leave()
+    assert not alone.was_held_up()

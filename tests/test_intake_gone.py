@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from watched import RESCAN, SETTLE, Watched
 
+from watcher.intake.arrivals import Fingerprint, Seen
 from watcher.intake.claims import FOLDER
 from watcher.intake.events import Hints
 from watcher.intake.inbox import CHUNK
@@ -51,6 +52,16 @@ def test_a_folder_renamed_within_the_inbox_takes_its_pictures_along(watched: Wat
     watched.poll()
     os.rename(watched.root / "old", watched.root / "new")
     assert set(watched.until_idle()) == {f"new/{name}" for name in names}
+
+
+def test_a_picture_renamed_within_one_look_is_not_gone(watched: Watched) -> None:
+    """Both of its names were seen in one scan; the new one, which comes first by name, is handed on before the old is missed."""
+    watched.drop("z.jpg")
+    watched.poll()
+    fingerprint = Fingerprint.of(os.lstat(watched.root / "z.jpg"))
+    os.rename(watched.root / "z.jpg", watched.root / "a.jpg")
+    watched.settler.saw(Seen("a.jpg", fingerprint), watched.now)
+    assert watched.until_idle() == ["a.jpg"]
 
 
 def test_a_picture_renamed_and_claimed_by_one_late_poll_is_not_gone(watched: Watched) -> None:

@@ -111,7 +111,10 @@ def test_a_port_that_is_taken_stops_no_daemon(tmp_path: Path, tiny_home_models: 
     assert [line["log_level"] for line in logs] == ["error"]
 
 
-@pytest.mark.parametrize("listen", ["9464", "127.0.0.1", "127.0.0.1:", "http://127.0.0.1:9464", "::1:9464", "a b:1"])
+@pytest.mark.parametrize(
+    "listen",
+    ["9464", "127.0.0.1", "127.0.0.1:", "http://127.0.0.1:9464", "::1:9464", "a b:1", "0.0.0.0:99999", "0.0.0.0:0"],
+)
 def test_an_address_that_is_none_is_told_with_its_line(tmp_path: Path, listen: str) -> None:
     """And what one looks like."""
     (tmp_path / "watcher.toml").write_text(f'[metrics]\nlisten = "{listen}"\n')

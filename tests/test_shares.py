@@ -91,3 +91,14 @@ def test_without_a_table_all_is_there(home: Home, mounted: Path, tmp_path: Path)
     """On systems that are not Linux."""
     Shares(home, mounted).remember()
     Shares(home, tmp_path / "none").must_be_there(home.outbox)
+
+
+def test_what_is_said_of_a_folder_meanwhile_is_heard(home: Home, mounted: Path, bare: Path) -> None:
+    """By a daemon that waits for the share: `watcher init` has said that it is a plain folder now."""
+    Shares(home, mounted).remember()
+    waiting = Shares(home, bare)
+    with pytest.raises(OSError, match="no share is mounted"):
+        waiting.must_be_there(home.outbox)
+    assert Shares(home, bare).renew()
+    waiting.must_be_there(home.outbox)
+    assert not Shares(home, bare).renew()

@@ -25,7 +25,9 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63
 A_MODELS_NAME = "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
 RouteName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,254}$")]
 FolderName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
-Listen = Annotated[str, StringConstraints(pattern=r"^$|^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$")]
+# A port is at most 65535.
+PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+Listen = Annotated[str, StringConstraints(pattern=rf"^$|^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):{PORT}$")]
 # Not the owner's own digit: Watcher must be able to read and write what it has made.
 Umask = Annotated[str, StringConstraints(pattern=r"^0?0[0-7]{2}$")]
 A_UMASK = "three digits from 0 to 7, of which the first is 0, like 027"

@@ -1,4 +1,7 @@
-"""Mends what does not balance, as far as that can be done without guessing. Nothing of anybody's is ever deleted."""
+"""Mends what does not balance, as far as that can be done without guessing.
+
+Only copies that we have drawn, and beside which another counts, are ever deleted.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from watcher.books.verify import CHECKS, Key, away_folders, key, without_databas
 from watcher.results import NoDatabase
 from watcher.service import lock
 from watcher.service.reprocess import alone, open_results
+from watcher.service.shares import Shares
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,6 +68,7 @@ class _Mender:
         self._away = away
         self._contents = contents
         self._given_up: set[Key] = set()
+        self._shares = Shares(home)
 
     def mend(self) -> Iterator[Mended | Finding]:
         """What was mended, and then what is left."""
@@ -92,6 +97,12 @@ class _Mender:
                 else:
                     yield from some
 
+    def _all_must_be_there(self) -> None:
+        """Raises OSError where a share has gone meanwhile: what is not seen there is not missing."""
+        home = self._home
+        for folder in {home.inbox, home.outbox, home.done, home.failed} - set(self._away):
+            self._shares.must_be_there(folder)
+
     def _may(self, finding: Finding) -> bool:
         return finding.repairable and key(finding) not in self._given_up
 
@@ -103,6 +114,7 @@ class _Mender:
             if finding is None:
                 return
             try:
+                self._all_must_be_there()
                 yield Mended(finding=finding, done=check.mend(now, finding))
             except CannotMend as fault:
                 self._given_up.add(key(finding))

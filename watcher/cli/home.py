@@ -35,11 +35,13 @@ def init(ctx: click.Context, umask: str | None) -> None:
     home = the_home(ctx)
     from watcher.service.shares import Shares
 
-    Shares(home).renew()
+    renewed = Shares(home).renew()
     if made:
         click.echo(f"A home in {root}:")
         for path in made:
             click.echo(f"  {home.relative(path)}{'/' if path.is_dir() else ''}")
+    elif renewed:
+        click.echo(f"{root} is a home already. Its folders are taken as they are mounted now.")
     else:
         click.echo(f"{root} is a home already; nothing was changed.")
     click.echo(f"Next: `watcher --home {root} run`, then copy pictures into {home.inbox}.")

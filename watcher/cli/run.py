@@ -6,6 +6,7 @@ import _thread
 import os
 import signal
 import sys
+from contextlib import suppress
 from threading import Event
 from typing import TYPE_CHECKING, Any
 
@@ -64,11 +65,15 @@ def _run(home: Home, *, once: bool, report: Any) -> None:
 
 def start_anew(stop: Event) -> None:
     """The same process with a new program in it: whatever hangs is gone, and whoever supervises it sees nothing end."""
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    if stop.is_set():
+    try:
+        if not stop.is_set():
+            for handle in map(int, os.listdir("/proc/self/fd")):
+                if handle > 2:
+                    with suppress(OSError):  # the one of the list itself
+                        os.set_inheritable(handle, False)
+            os.execv(sys.executable, sys.orig_argv)  # noqa: S606  (no shell is what is wanted)
+    finally:
         os._exit(1)
-    os.execv(sys.executable, sys.orig_argv)  # noqa: S606  (no shell is what is wanted)
 
 
 def _with_progress(home: Home) -> None:

@@ -38,6 +38,7 @@ class Company:
         self._touched = float("-inf")
         self._others: dict[str, tuple[int, float]] = {}  # by owner: the time of its file, and when that was new to us
         self._marks: dict[str, float] = {}  # our own, oldest first
+        self._held_up = False
 
     def look(self, now: float) -> None:
         """Says that this daemon is here, hears who else is, forgets old marks. Raises OSError if the inbox is away."""
@@ -50,6 +51,8 @@ class Company:
             return
         if self._touched == float("-inf"):
             self._find_marks(now)
+        elif self._others and now > self._touched + ALONE_AFTER_SECONDS / 2:
+            self._held_up = True
         _touch(self._file(self._owner))
         for owner in others:
             with suppress(FileNotFoundError):
@@ -71,6 +74,14 @@ class Company:
     def has_taken(self, gone: Gone) -> bool:
         """Whether another daemon has marked this picture."""
         return any(os.path.lexists(self._root / MARKS / _mark(gone, owner)) for owner in self._others)
+
+    def was_held_up(self) -> bool:
+        """Whether, since the last call, the others may have taken this daemon for ended, and marked nothing for it.
+
+        What it had seen before that may be done elsewhere.
+        """
+        held_up, self._held_up = self._held_up, False
+        return held_up
 
     def leave(self) -> None:
         """The daemon is here no more. Its last marks stay for who still looks, until it is back."""

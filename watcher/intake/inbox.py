@@ -60,6 +60,7 @@ class Inbox:
         self._scanning: Iterator[Seen] | None = None
         self._scan_cost = 0.0
         self._scan_ended = 0.0
+        self._company = company
         self._missing = Missing(root, company)
         self.begun = 0  # scans
         self.passes = 0  # what `begun` was for the last scan that is complete
@@ -90,11 +91,13 @@ class Inbox:
         """
         with self._not_away():
             self._presence.must_be_mounted()
+        if self._company and self._company.was_held_up():
+            self._doubt_all()
         self._follow_hints(now)
         yield from self._scan(now)
         for item in self._settler.settled(now, lambda path: look(self._root, path)):
             if isinstance(item, Seen):
-                self._missing.find(item)
+                self._missing.hand_on(item)
                 yield item
             else:
                 # Perhaps only renamed. A scan that finds it nowhere says that it is gone.
@@ -160,11 +163,15 @@ class Inbox:
         try:
             yield
         except OSError:
-            self._was_away = self._asked = True
-            self._scanning = None
-            self._missing.forget()
-            self._settler.forget()
+            self._was_away = True
+            self._doubt_all()
             raise
+
+    def _doubt_all(self) -> None:
+        self._asked = True
+        self._scanning = None
+        self._missing.forget()
+        self._settler.forget()
 
     def _next_scan(self) -> float:
         """Where no events come, scans follow each other, at a twentieth of the time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ _STATX = getattr(ctypes.CDLL(None), "statx", None)
 _CURRENT_FOLDER, _NOT_FOLLOWED, _BIRTH = -100, 0x100, 0x800
 _SIZE, _BIRTH_AT = 256, 80
 _NEVER = 2**63
+# Pictures that are handed on in the time in which an old name of one of them may still be waited for.
+REMEMBERED = 1000
 
 
 class Missing:
@@ -29,12 +32,15 @@ class Missing:
         self._company = company
         self._noticed: dict[Fingerprint, tuple[int, Gone]] = {}  # after how many scans had begun
         self._inodes: dict[tuple[int, int], Fingerprint] = {}
+        self._handed_on: OrderedDict[Fingerprint, str] = OrderedDict()  # the last of them, with their paths
 
     def __len__(self) -> int:
         return len(self._noticed)
 
     def miss(self, gone: Gone, begun: int) -> None:
         """Notes one that is not in its place, after so many scans had begun."""
+        if self._handed_on.get(gone.fingerprint, gone.path) != gone.path:
+            return  # a moment ago, by its new name
         self._noticed[gone.fingerprint] = (begun, gone)
         self._inodes[gone.fingerprint.device, gone.fingerprint.inode] = gone.fingerprint
 
@@ -45,10 +51,18 @@ class Missing:
         if before and (before == now or _born(self._inbox / seen.path) < before.mtime_ns):
             self._forget(before)
 
+    def hand_on(self, seen: Seen) -> None:
+        """Notes one that is whole: no scan will find it any more."""
+        self.find(seen)
+        self._handed_on[seen.fingerprint] = seen.path
+        if len(self._handed_on) > REMEMBERED:
+            self._handed_on.popitem(last=False)
+
     def forget(self) -> None:
         """None of them is known to be gone."""
         self._noticed.clear()
         self._inodes.clear()
+        self._handed_on.clear()
 
     def gone(self, begun: int) -> Iterator[Gone]:
         """Those that the last of so many scans has not found. Raises OSError if the inbox is away."""

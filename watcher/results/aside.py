@@ -1,6 +1,6 @@
 """How a rebuilt database takes the place of a damaged one, which is set aside beside it and never deleted.
 
-`watcher.db.new` is being made, and worth nothing until it is whole: then it is called `watcher.db.rebuilt.damaged-TIME`. From
+`watcher.db.rebuilding` is being made, and worth nothing until it is whole: then it is called `watcher.db.rebuilt.damaged-TIME`. From
 there on every start ends the change, wherever it was stopped: the damaged file and its log get the names
 `watcher.db.damaged-TIME…`, and the rebuilt one gets its name. In between there is no database, rather than one with
 the log of another.
@@ -34,11 +34,11 @@ class Aside:
 
     @property
     def new(self) -> Path:
-        return self._beside(".new")
+        return self._beside(".rebuilding")
 
     def begin(self) -> None:
         """Removes what an earlier start had not made whole."""
-        for half in (self.new, self._beside(".new.copy")):
+        for half in (self.new, self._beside(".rebuilding.copy")):
             for ending in ENDINGS:
                 with suppress(FileNotFoundError):
                     os.unlink(f"{half}{ending}")

@@ -63,14 +63,16 @@ def _read_all(damaged: Path, sound: sqlite3.Connection) -> _Found | None:
     """None where not even the tables can be told."""
     try:
         connection = soundness.opened(damaged)
-    except soundness.FAULTS:
+    except soundness.FAULTS as fault:
+        _must_tell_damage(fault)
         return None
     with closing(connection):
         connection.text_factory = _text
         try:
             connection.execute("PRAGMA writable_schema = ON")  # so that SQLite reads on where the schema is wrong
             there = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        except soundness.FAULTS:
+        except soundness.FAULTS as fault:
+            _must_tell_damage(fault)
             return None
         if not {"images", "predictions", "model_versions"} <= there:
             return None
@@ -105,6 +107,12 @@ def _read_leaves(damaged: Path, sound: sqlite3.Connection) -> None:
                     break
 
 
+def _must_tell_damage(fault: Exception) -> None:
+    """Raises the fault again where only the disk, a lock or the memory gave no answer: then nothing is lost yet."""
+    if isinstance(fault, sqlite3.OperationalError) and not soundness.tells_damage(fault):
+        raise fault
+
+
 def _rows(
     connection: sqlite3.Connection, table: str, names: tuple[str, ...], found: _Found
 ) -> Iterator[tuple[Any, ...]]:
@@ -117,7 +125,8 @@ def _rows(
             for row in _in_order(connection.execute(select, (low, high)), low - 1):
                 low = row[0] + 1
                 yield row[1:]
-        except soundness.FAULTS:
+        except soundness.FAULTS as fault:
+            _must_tell_damage(fault)
             found.gaps += 1
             if not finest:  # the first fault: only now the end is looked for
                 high = max(_top(connection, table), 2 * low)

@@ -115,9 +115,11 @@ class Finisher:
             intended = self._home.root / row.original_path
             self._shares.must_be_there(self._home.folder_of(intended))
             self._put_away(file, intended, claim)
-        else:
+        elif row.state in (State.DONE, State.DUPLICATE):  # to be deleted, as the settings said
             with suppress(FileNotFoundError):
                 file.unlink()
+        elif stands(file):
+            self._claims.put_back(claim)
         self._claims.must_be_there()
         self._claims.clear(claim)
 

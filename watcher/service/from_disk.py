@@ -7,6 +7,7 @@ Nothing on the disk is changed, and what has a row is left alone: so it may be r
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from dataclasses import dataclass, replace
@@ -57,6 +58,10 @@ class Refilled:
     from_copies: int = 0
     from_notes: int = 0
     corrected: int = 0
+
+
+# Gone meanwhile, or closed to us; what a disk cannot give at the moment is another matter.
+NOT_FOR_US = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.EACCES, errno.EPERM, errno.EISDIR)
 
 
 class Refill:
@@ -232,10 +237,12 @@ def _chunks(paths: Iterator[Path]) -> Iterator[list[Path]]:
 
 
 def _caption(path: Path) -> Caption | None:
-    """None also for a copy that `watcher classify` has made, and for a file that cannot be read."""
+    """None also for a copy that `watcher classify` has made, and for a file that we may not read. Raises OSError."""
     try:
         caption = read_caption(path)
-    except OSError:
+    except OSError as fault:
+        if fault.errno not in NOT_FOR_US:
+            raise
         return None
     return caption if caption and _CLAIM.fullmatch(caption.claim) else None
 
@@ -245,11 +252,13 @@ def _best(caption: Caption) -> Prediction:
 
 
 def _said(note: Path) -> tuple[str, str] | None:
-    """The path of a failed picture and why it failed; None where the note is none of ours."""
+    """The path of a failed picture and why it failed; None where the note is none of ours. Raises OSError."""
     try:
         with note.open(encoding="utf-8", errors="replace") as file:
             match = _NOTE.match(file.read(LONGEST_NOTE))
-    except OSError:
+    except OSError as fault:
+        if fault.errno not in NOT_FOR_US:
+            raise
         return None
     return (match["path"], match["why"]) if match and clean(match["path"]) == match["path"] else None
 

@@ -12,6 +12,7 @@ import sqlite3
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -23,10 +24,10 @@ from watcher.results import Database, DatabaseUnavailable, connect, gaps, salvag
 from watcher.results.aside import NOTE, Aside, set_aside
 from watcher.service.from_disk import Refill, Refilled, anything_on
 from watcher.service.reprocess import alone
+from watcher.service.shares import Shares, away
 
 if TYPE_CHECKING:
     from datetime import datetime
-    from pathlib import Path
 
     from watcher.home import Home
 
@@ -93,6 +94,7 @@ def _made_sound(home: Home, file: Path, now: datetime) -> bool:
         return False
     in_doubt = soundness.is_in_doubt(file)
     if soundness.is_blank(file):
+        _all_must_be_there(home, file)
         why = "it is empty" if anything_on(home) else None
     else:
         why = soundness.damage_of(file, wholly=in_doubt)
@@ -107,6 +109,7 @@ def _made_sound(home: Home, file: Path, now: datetime) -> bool:
 def _rebuild(home: Home, aside: Aside, why: str, now: datetime) -> None:
     file = aside.file
     log.error("the results database is damaged; it is being rebuilt", database=str(file), reason=why)
+    _all_must_be_there(home, file)
     for folder in (home.outbox, home.done, home.failed):
         if not folder.is_dir():
             raise HomeError(
@@ -161,8 +164,17 @@ def _finish(file: Path, place: Path) -> None:
     log.error("the results database was damaged and is rebuilt", set_aside=str(place))
 
 
+def _all_must_be_there(home: Home, file: Path) -> None:
+    """Or an empty mount point would be taken for a folder that has nothing to tell. Raises HomeError."""
+    shares = Shares(home)
+    for folder in (home.inbox, home.outbox, home.done, home.failed):
+        if (point := shares.missing_for(folder)) is not None:
+            raise HomeError(f"the results database {file} needs a look at all folders: {away(folder, point)}")
+
+
 def _ask_the_disk(home: Home, database: Database, now: datetime) -> None:
     """Adds what has a copy or a note on the disk, and no row."""
+    _all_must_be_there(home, Path(database.where))
     done = Refill(home, database, now).run()
     counts = {"from_copies": done.from_copies, "from_notes": done.from_notes, "corrected": done.corrected}
     if any(counts.values()):

@@ -147,6 +147,8 @@ class Reception:
             if stands(self._claims.file(claim)):
                 self._retract(claim)  # for it will come again, as another claim
                 self._claims.put_back(claim)
+            else:
+                self._claims.must_be_there()  # still: or it is not gone
             self._returning.pop()
 
     def _complain(self, seen: Seen, fault: OSError) -> None:

@@ -207,6 +207,7 @@ def _put_in_line(database: Database, way: WayBack, found: _Found, reason: str, *
 
     if dry_run:
         return
+    way.must_be_open(found.rows)
     supersede(database, found.rows, reason)
     for row in found.rows:
         way.go(row, found.owners)

@@ -32,10 +32,10 @@ class Shares:
         self._points = _read(home.root / NAME)
         self._there: dict[Path, os.stat_result] = {}  # as they were when they were last known to be there
 
-    def remember(self, *, anew: bool = False) -> None:
+    def remember(self, *, anew: bool = False) -> bool:
         """Notes where folders stand that are there; with `anew`, of the others that they are plain folders now.
 
-        Raises OSError if that cannot be written.
+        Whether that was news. Raises OSError if it cannot be written.
         """
         points = dict(self._points)
         for folder in (self._home.inbox, self._home.outbox, self._home.done, self._home.failed):
@@ -54,11 +54,12 @@ class Shares:
                 raise
             sync(path.parent)
             self._points = points
+            return True
+        return False
 
-    def renew(self) -> None:
-        """Takes folders that are away for plain ones from now on. Raises OSError if that cannot be written."""
-        if self._points:
-            self.remember(anew=True)
+    def renew(self) -> bool:
+        """Takes folders that are away for plain ones from now on; whether any was. Raises OSError."""
+        return bool(self._points) and self.remember(anew=True)
 
     def missing_for(self, folder: Path) -> str | None:
         """The mount point on which a folder stood and on which nothing is mounted; None for a folder that is there."""
@@ -72,8 +73,11 @@ class Shares:
         known, now = self._there.get(folder), _look(folder)
         if known and now and os.path.samestat(known, now):
             return
-        if (point := self.missing_for(folder)) is not None:
-            raise OSError(errno.ENODEV, away(folder, point))
+        if self.missing_for(folder) is not None:
+            # Somebody may have said meanwhile, with `watcher init`, that it is a plain folder.
+            self._points = _read(self._home.root / NAME) or self._points
+            if (point := self.missing_for(folder)) is not None:
+                raise OSError(errno.ENODEV, away(folder, point))
         again = _look(folder)
         if now and again and os.path.samestat(now, again):  # else the share has just come, or gone
             self._there[folder] = now

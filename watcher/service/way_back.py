@@ -49,6 +49,13 @@ class WayBack:
         """Whether the inbox is there, and no empty mount point."""
         return self._claims.is_there()
 
+    def must_be_open(self, rows: Iterable[Outdated]) -> None:
+        """Raises OSError while a folder that their files lie in is away: what cannot be seen there is not gone."""
+        shares = Shares(self._home)
+        places = {self._home.root / path for row in rows for path in (row.original_path, row.outbox_path) if path}
+        for folder in {self._home.inbox, *map(self._home.folder_of, places)}:
+            shares.must_be_there(folder)
+
     def has(self, row: Outdated, owners: Mapping[str, int]) -> bool:
         """Whether the original of a row is where the row says, or on its way already."""
         if row.kept is not None:
