@@ -149,4 +149,8 @@ def check_models(home: Home) -> None:
     live = registry.current("tones")
     assert load(live).output_shape == (None, 2)  # it is loaded only if its digest is right
     assert live.card.version == book[-1].version_after
-    assert [path.name for path in (home.models / "tones").glob(".*") if path.is_dir()] == []
+    # A kill in the very moment of tidying leaves the folder of a run that has ended; trainings tell of it.
+    ended = {trained.settings["run"] for trained in trainings if trained}
+    for left in (home.models / "tones").glob(".training-*/"):
+        name = left / "run"
+        assert name.read_text("utf-8") in ended if name.exists() else not list(left.iterdir()), left

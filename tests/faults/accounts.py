@@ -71,7 +71,9 @@ def _vanished(rows, people):
     """Only what was taken back has vanished."""
     vanished = Counter(row.path for row in rows if row.state == "vanished")
     for path, number in (vanished - Counter(people.taken_back)).items():
-        yield Wrong("false", f"{path} has vanished {number} times more often than it was taken back")
+        what = [(row.claim, row.reason) for row in rows if row.path == path]
+        story = f"{what}; it was renamed to {people.renamed.get(path)}"
+        yield Wrong("false", f"{path} has vanished {number} times more often than it was taken back: {story}")
 
 
 def _half(home, inbox):

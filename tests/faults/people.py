@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections import Counter
 from contextlib import suppress
+from datetime import UTC, datetime
 from itertools import count
 
 import homes
@@ -31,6 +32,7 @@ class People:
         self.labels = {}  # by SHA-256; broken ones have none
         self.taken_back = []  # the paths
         self.retried = Counter()
+        self.renamed = {}  # the last new name of each path, and when it got that
 
     @property
     def are_copying(self):
@@ -153,7 +155,9 @@ class People:
 
     def _change_name(self):
         if path := self._any(self._inbox):
-            os.rename(self._inbox / path, self._target(self._name("changed")))
+            name = self._name("changed")
+            os.rename(self._inbox / path, self._target(name))
+            self.renamed[path] = f"{name} at {datetime.now(UTC).isoformat()}"
 
     def _retry(self):
         """Moves what has failed back to the inbox, by hand."""

@@ -61,7 +61,7 @@ def test_a_full_disk_is_waited_for(tmp_path, small, daemons, folder, kind, what)
         assert "No space left" in trouble["reason"] or "full" in trouble["reason"]
         assert what in said(log) and trouble["reason"] in said(log)
         assert found["claimed"] <= MOST_IN_WORK
-        assert len(homes.paths(home.inbox)) == COUNT + 1  # with the sign that a daemon is here
+        assert len(homes.paths(home.inbox)) == COUNT
         filler.remove()
         homes.wait_for(lambda: not waiting(home), "all is done")
         homes.wait_for(lambda: not read(home.root).troubles, "it says no more of it")

@@ -101,7 +101,9 @@ class ClaimFolder:
                 return None
             raise
         try:
-            if fingerprint_of(target) != seen.fingerprint:
+            if (found := fingerprint_of(target)) is None:
+                self._presence.must_be_there()  # or it would be put back into an empty mount point
+            if found != seen.fingerprint:
                 self.put_back(claim)
                 return None
         except OSError:
