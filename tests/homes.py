@@ -101,9 +101,9 @@ def daemon_thread(
         stop.set()
         wake.set()
         thread.join(PATIENCE_SECONDS)
+        if faults:  # even where a test has waited in vain: this is why
+            raise faults[0]
     assert not thread.is_alive(), "the daemon does not end"
-    if faults:
-        raise faults[0]
 
 
 def watcher(*args: str | Path, home: Path | None = None, **more: Any) -> subprocess.CompletedProcess[str]:

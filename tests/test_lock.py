@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,3 +112,18 @@ def test_a_home_that_cannot_be_written_says_so(tmp_path: Path) -> None:
     """The fault names the file."""
     with pytest.raises(HomeError, match=r"\.watcher-id: cannot be written"):
         identity(tmp_path / "absent")
+
+
+def test_all_who_come_at_once_agree_on_the_name(tmp_path: Path) -> None:
+    """A `status` that comes while the daemon starts keeps it from nothing; nothing half stays."""
+    together = threading.Barrier(4)
+
+    def ask(home: Path) -> str:
+        together.wait()
+        return identity(home)
+
+    with ThreadPoolExecutor(4) as pool:
+        for number in range(50):
+            (home := tmp_path / str(number)).mkdir()
+            assert len(set(pool.map(ask, [home] * 4))) == 1
+            assert [path.name for path in home.iterdir()] == [NAME]

@@ -9,7 +9,7 @@ from contextlib import closing
 from types import SimpleNamespace
 
 from oracle import Wrong, _copies, _integrity, _rows
-from people import NOTE, sha, visible
+from people import NOTE, last_name, sha, visible
 
 GIVEN_UP = "Watcher stopped 3 times"
 """What may be said of a good picture that was in work in three crashes."""
@@ -45,16 +45,17 @@ def _kept(home, inbox, people):
 
 
 def _counted(home, database, people):
-    """Every arrival that came to its end has one row."""
+    """Every arrival that came to its end has one row; that of a picture which was given up unread knows no content."""
     ended = _contents(home.done) + _contents(home.failed) + people.retried
+    query = "SELECT sha256, count(*) FROM images WHERE state != 'vanished' GROUP BY sha256"
     with closing(sqlite3.connect(database)) as connection:
-        rows = Counter(
-            dict(connection.execute("SELECT sha256, count(*) FROM images WHERE state != 'vanished' GROUP BY sha256"))
-        )
-    for data, number in (ended - rows).items():
-        yield Wrong("lost", f"{number} rows of {data}")
-    for data, number in (rows - ended).items():
-        yield Wrong("doubled", f"{number} rows too many of {data}")
+        rows = Counter(dict(connection.execute(query)))
+        given_up = connection.execute(f"SELECT count(*) FROM images WHERE reason LIKE '{GIVEN_UP}%'").fetchone()[0]
+    unread = rows.pop(None, 0)
+    if (ended - rows).total() != unread or unread > given_up:
+        yield from (Wrong("lost", f"{number} rows of {data}") for data, number in (ended - rows).items())
+        yield from [Wrong("doubled", f"{unread} rows of contents unknown")] * bool(unread)
+    yield from (Wrong("doubled", f"{number} rows too many of {data}") for data, number in (rows - ended).items())
 
 
 def _judged(database, people):
@@ -68,12 +69,16 @@ def _judged(database, people):
 
 
 def _vanished(rows, people):
-    """Only what was taken back has vanished."""
+    """Only what was taken back has vanished, by its last name or by one that it had had a moment before."""
     vanished = Counter(row.path for row in rows if row.state == "vanished")
-    for path, number in (vanished - Counter(people.taken_back)).items():
-        what = [(row.claim, row.reason) for row in rows if row.path == path]
-        story = f"{what}; it was renamed to {people.renamed.get(path)}"
-        yield Wrong("false", f"{path} has vanished {number} times more often than it was taken back: {story}")
+    taken_back = Counter(people.taken_back)
+    unseen = taken_back - vanished
+    for path in (vanished - taken_back).elements():
+        name = last_name(people.renamed, path)
+        if unseen[name]:
+            unseen[name] -= 1
+        else:
+            yield Wrong("false", f"{path}, which became {name}, has vanished, and nobody has taken it back")
 
 
 def _half(home, inbox):

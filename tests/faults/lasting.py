@@ -8,6 +8,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -59,6 +60,7 @@ class Daemons:
 
         After a fault of the world it pauses at most for so long; for an answer of the system it waits for so long.
         """
+        self._log = log
         begin = log.stat().st_size if log.exists() else 0
         pauses = {"longest_pause": longest_pause, "answer": answer}
         self._say(json.dumps({"home": str(home.root), "log": str(log), "user": user, **pauses}))
@@ -72,12 +74,14 @@ class Daemons:
             raise
 
     def signal(self, number):
-        os.kill(self.number, number)
+        """Sends a signal, of which a daemon that has just ended by itself hears no more."""
+        with suppress(ProcessLookupError):
+            os.kill(self.number, number)
 
     def kill(self):
-        """Ends the daemon as a power cut would."""
+        """Ends the daemon as a power cut would; the exit code."""
         self.signal(signal.SIGKILL)
-        assert self.ended() == -signal.SIGKILL
+        return self.ended()
 
     def end(self):
         """Ends the daemon as a person would; the exit code."""
@@ -85,7 +89,11 @@ class Daemons:
         return self.ended()
 
     def ended(self):
-        """Waits for its end; the exit code."""
+        """Waits for its end; the exit code. Raises AssertionError with what all its threads do, if it does not end."""
+        if not select.select([self._server.stdout], [], [], END_SECONDS)[0]:
+            self.signal(signal.SIGUSR1)
+            time.sleep(1)
+            raise AssertionError(f"the daemon does not end: {said(self._log)[-8000:]}")
         code, self.number = int(self._hear()), 0
         return code
 
@@ -128,7 +136,7 @@ class Daemons:
         self._server.stdin.flush()
 
     def _hear(self):
-        assert select.select([self._server.stdout], [], [], END_SECONDS)[0], "the daemon does not end"
+        assert select.select([self._server.stdout], [], [], END_SECONDS)[0], "no answer"
         return self._server.stdout.readline().decode().strip()
 
 

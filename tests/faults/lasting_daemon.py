@@ -8,6 +8,7 @@ that ended.
 from __future__ import annotations
 
 import _thread
+import faulthandler
 import json
 import os
 import signal
@@ -47,6 +48,7 @@ def as_daemon(request):
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
+    faulthandler.register(signal.SIGUSR1)  # for whoever wonders what it is waiting for
     code = 70
     try:
         hurry(request["longest_pause"], request["answer"])

@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections import Counter
 from contextlib import suppress
-from datetime import UTC, datetime
 from itertools import count
 
 import homes
@@ -32,7 +31,7 @@ class People:
         self.labels = {}  # by SHA-256; broken ones have none
         self.taken_back = []  # the paths
         self.retried = Counter()
-        self.renamed = {}  # the last new name of each path, and when it got that
+        self.renamed = {}  # the last new name of each path
 
     @property
     def are_copying(self):
@@ -157,7 +156,7 @@ class People:
         if path := self._any(self._inbox):
             name = self._name("changed")
             os.rename(self._inbox / path, self._target(name))
-            self.renamed[path] = f"{name} at {datetime.now(UTC).isoformat()}"
+            self.renamed[path] = name
 
     def _retry(self):
         """Moves what has failed back to the inbox, by hand."""
@@ -176,6 +175,13 @@ class People:
         """The path of some whole picture below a folder."""
         found = [path for path in visible(folder) if not path.endswith(NOTE) and folder / path not in self._copying]
         return self._chance.choice(found) if found else None
+
+
+def last_name(renamed, path):
+    """What a picture that had this path is called in the end."""
+    while path in renamed:
+        path = renamed[path]
+    return path
 
 
 def visible(folder):

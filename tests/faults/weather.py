@@ -48,24 +48,27 @@ class Weather:
         """Only a start on a full disk may fail, for there the database cannot be opened; then it is tried again."""
         if "daemon" in self._passing or not self._daemons.has_ended:
             return
-        code, story = self._daemons.ended(), said(self._log)[-5000:]
-        assert code == 1 and story.splitlines()[-1].startswith("watcher: ") and self.counts["full disk"], story
-        self.counts["start on a full disk"] += 1
+        self._note_end(self._daemons.ended(), "start on a full disk", 1)
+
+    def _note_end(self, code, what, expected):
+        """It may have ended by itself in that moment."""
+        story = said(self._log)[-5000:]
+        if code == 1:
+            what = "start on a full disk"
+            assert story.splitlines()[-1].startswith("watcher: ") and self.counts["full disk"], story
+        else:
+            assert code == expected, f"{code} and not {expected}: {story}"
+        self.counts[what] += 1
         self._begin("daemon", 0.5, self._start)
 
     def _begin(self, kind, longest, end):
         self._passing[kind] = time.monotonic() + self._chance.uniform(0.1, longest), end
 
     def _kill(self):
-        self._daemons.kill()
-        self.counts["SIGKILL"] += 1
-        self._begin("daemon", 0.5, self._start)
+        self._note_end(self._daemons.kill(), "SIGKILL", -signal.SIGKILL)
 
     def _end(self):
-        code = self._daemons.end()
-        assert code == 0, said(self._log)[-5000:]
-        self.counts["SIGTERM"] += 1
-        self._begin("daemon", 0.5, self._start)
+        self._note_end(self._daemons.end(), "SIGTERM", 0)
 
     def _start(self):
         begin = self._log.stat().st_size

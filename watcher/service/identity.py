@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from watcher.errors import HomeError
@@ -20,13 +21,21 @@ def identity(root: Path) -> str:
     path = root / NAME
     try:
         if not stands(path):
-            half = root / f"{NAME}.tmp"
-            write_durably(half, short(new_id()).encode())
-            move_new(half, path)
-            sync(root)
+            _make(path)
     except OSError as fault:
         raise HomeError(f"{path}: cannot be written: {fault.strerror}") from fault
     name = path.read_text("ascii", "replace").strip()
     if not re.fullmatch("[a-z2-7]{8}", name):
         raise HomeError(f"{path}: should hold 8 letters and digits; if no daemon of this home runs, delete it")
     return name
+
+
+def _make(path: Path) -> None:
+    """All who come at the same time, such as a daemon and a `status`, agree on the name that stood first."""
+    half = path.with_name(f"{NAME}.{new_id()}.tmp")
+    write_durably(half, short(new_id()).encode())
+    with suppress(FileExistsError, FileNotFoundError):  # somebody was quicker, and has tidied up
+        move_new(half, path)
+    sync(path.parent)
+    for half in path.parent.glob(f"{NAME}.*tmp"):
+        half.unlink(missing_ok=True)
