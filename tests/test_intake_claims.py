@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from watcher.intake.arrivals import Claim, Fingerprint, Seen
 from watcher.intake.claims import FOLDER, ClaimFolder, new_id, short
+from watcher.intake.presence import Presence
 from watcher.intake.scan import look, scan
 
 OWNER = "homeaaaa"
@@ -228,3 +229,19 @@ def test_an_empty_mount_point_is_never_made_to_look_like_an_inbox(tmp_path: Path
         claims.claim(Seen(path, Fingerprint(1, 2, 3, 4)))
     assert list(tmp_path.iterdir()) == []
     assert claims.recover() == claims.ids() == []
+
+
+def test_nothing_is_made_where_a_share_goes_away_in_that_moment(tmp_path: Path) -> None:
+    """It was mounted at the first look and is not at the second: what was seen between them was its mount point."""
+    looks = iter([True, False, True, True, True])
+
+    def must_be_mounted() -> None:
+        if not next(looks):
+            raise FileNotFoundError
+
+    claims = ClaimFolder(tmp_path, "abcdefgh", Presence(tmp_path, must_be_mounted))
+    with pytest.raises(FileNotFoundError):
+        claims.make()
+    assert list(tmp_path.iterdir()) == []
+    claims.make()
+    assert [path.name for path in tmp_path.iterdir()] == [".watcher"]

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from watcher.clock import utc
 from watcher.home import Home
-from watcher.intake.arrivals import Gone
+from watcher.intake.arrivals import Claim, Gone
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.inbox import Inbox
 from watcher.intake.settle import Settler
@@ -93,6 +93,33 @@ def test_a_picture_that_is_put_back_and_gone_is_not_missed(home: Home, tiny_visi
     front.take()
     assert [each.claim.path for each in front.reception.batch()] == ["b.png"]
     front.close()
+
+
+def test_a_picture_that_cannot_be_seen_for_a_moment_is_not_given_up(
+    home: Home, tiny_vision: Vision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its share goes away after the first look at it, and is back at the second: it goes back to the inbox."""
+    homes.drop(home.inbox, "a.png", homes.picture("red"))
+    front = Front(home, tiny_vision)
+    front.take()
+    away, file, looks = home.root / "away", ClaimFolder.file, []
+
+    def look(claims: ClaimFolder, claim: Claim) -> Path:
+        looks.append(claim)
+        if len(looks) == 1:
+            home.inbox.rename(away)
+        return file(claims, claim)
+
+    def must_be_there(claims: ClaimFolder) -> None:
+        if looks and away.exists():
+            away.rename(home.inbox)
+
+    [read] = front.reception.batch()
+    monkeypatch.setattr(ClaimFolder, "file", look)
+    monkeypatch.setattr(ClaimFolder, "must_be_there", must_be_there)
+    front.reception.put_back(read)
+    front.close()
+    assert homes.paths(home.inbox) == {"a.png"}
 
 
 def test_an_inbox_that_is_away_when_the_daemon_ends_keeps_its_claims(home: Home, tiny_vision: Vision) -> None:

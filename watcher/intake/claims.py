@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from watcher.intake.arrivals import Claim, Fingerprint, Seen
 from watcher.intake.filters import is_temporary
 from watcher.intake.inside import folder_inside, is_folder, make_folder, open_inside
-from watcher.intake.moves import move_new
+from watcher.intake.moves import move_new, stands
 from watcher.intake.names import LONGEST, tagged
 from watcher.intake.presence import FOLDER, Presence
 from watcher.intake.writers import is_being_written
@@ -53,8 +53,7 @@ class ClaimFolder:
     def make(self) -> None:
         """Makes the folder; its presence also tells a mounted inbox from an empty mount point. Raises OSError."""
         self._presence.begin()
-        with suppress(FileExistsError):
-            self._root.mkdir()
+        self._presence.must_be_there()
         self._must_be_ours()
 
     def is_there(self) -> bool:
@@ -64,6 +63,15 @@ class ClaimFolder:
     def must_be_there(self) -> None:
         """Raises OSError while the folder's share is away: what is not found then is not gone."""
         self._presence.must_be_there()
+
+    def is_gone(self, claim: Claim) -> bool:
+        """Whether somebody has taken the picture out of the folder. Raises OSError while the folder's share is away."""
+        for _ in range(2):  # the share could have been away just between
+            self.must_be_there()
+            if stands(self.file(claim)):
+                return False
+        self.must_be_there()
+        return True
 
     def _must_be_ours(self) -> None:
         """What is claimed must not go through a link, to where somebody else can put and take files."""

@@ -31,9 +31,11 @@ class Presence:
 
     def begin(self) -> None:
         """To be called by whoever takes pictures, while the inbox is there. Raises OSError if it is not."""
-        self.must_be_mounted()
         if self._begun is None:
-            self._begun = os.stat(self._inbox)
+            self.must_be_mounted()
+            begun = os.stat(self._inbox)
+            self.must_be_mounted()  # still: or that was its mount point
+            self._begun = begun
 
     def must_be_mounted(self) -> None:
         """Raises OSError while the inbox's share is known to be away."""

@@ -101,14 +101,14 @@ class Daemon:
             stack.enter_context(lock.held(self.home.lock, utc()))
             self._note.begin()
             try:
-                presence = self._find_inbox(once=once)
+                presence, claims = self._find_inbox(once=once)
             except Stopped:
                 return
             # Now, for without the claims it could not be told which results are missing.
             database = stack.enter_context(open_sound(self.home, utc()))
             if self._by_keras:
                 import_keras()  # before there are threads, of which two at a time would see half of it
-            loop, inbox, bench = self._compose(database, presence, stack)
+            loop, inbox, bench = self._compose(database, presence, claims, stack)
             if once:
                 self._fetch_missing()
             else:
@@ -125,8 +125,11 @@ class Daemon:
             loop.run(once=once)
             log.info("stopped")
 
-    def _find_inbox(self, *, once: bool) -> Presence:
-        """Waits for the inbox's share, or with `once` raises HomeError if it is away. Raises Stopped."""
+    def _find_inbox(self, *, once: bool) -> tuple[Presence, ClaimFolder]:
+        """Waits for the inbox's share, or with `once` raises HomeError if it is away; then makes the folder for claims.
+
+        Raises Stopped, and OSError for what is wrong with an inbox that is there.
+        """
         shares, inbox = Shares(self.home), self.home.inbox
         if once and (point := shares.missing_for(inbox)):
             raise HomeError(away(inbox, point))
@@ -135,14 +138,25 @@ class Daemon:
         except OSError as fault:
             log.warning("nobody will know if a share goes away", reason=str(fault))
         presence = Presence(inbox, lambda: shares.must_be_there(inbox))
-        Patience(self._stop, self._tell)(presence.must_be_mounted, "reading the inbox")
-        return presence
+        claims = ClaimFolder(inbox, identity(self.home.root), presence)
 
-    def _compose(self, database: Database, presence: Presence, stack: ExitStack) -> tuple[Loop, Inbox, Bench]:
+        def make() -> OSError | None:
+            try:
+                claims.make()
+            except OSError as fault:
+                presence.must_be_mounted()
+                return fault
+            return None
+
+        if wrong := Patience(self._stop, self._tell)(make, "reading the inbox"):
+            raise wrong
+        return presence, claims
+
+    def _compose(
+        self, database: Database, presence: Presence, claims: ClaimFolder, stack: ExitStack
+    ) -> tuple[Loop, Inbox, Bench]:
         settings = self.home.settings
         threads = max(2, os.cpu_count() or 2)
-        claims = ClaimFolder(self.home.inbox, identity(self.home.root), presence)
-        claims.make()
         company = Company(self.home.inbox, identity(self.home.root))
         stack.callback(company.leave)
         bench = Bench(self._load, time.monotonic, self._note.use)

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import structlog
 
 from watcher.intake.arrivals import Gone
-from watcher.intake.moves import stands
 from watcher.intake.names import clean
 from watcher.service.work import Changed, Read, Taken
 from watcher.vision.outcome import Failed
@@ -142,13 +141,10 @@ class Reception:
 
     def _return(self) -> None:
         while self._returning:
-            self._claims.must_be_there()  # or folders would be made in an empty mount point
             claim = self._returning[-1]
-            if stands(self._claims.file(claim)):
+            if not self._claims.is_gone(claim):
                 self._retract(claim)  # for it will come again, as another claim
                 self._claims.put_back(claim)
-            else:
-                self._claims.must_be_there()  # still: or it is not gone
             self._returning.pop()
 
     def _complain(self, seen: Seen, fault: OSError) -> None:
