@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import trainings
 
-from watcher.models.engine import open_engine
+from watcher.models.engines.opening import open_engine
 from watcher.models.registry import Registry
 from watcher.training import familiarity
 from watcher.training.network import Network, build, outputs

@@ -19,7 +19,9 @@ from pictures import encoded
 from PIL import Image
 
 from watcher.errors import ModelError
-from watcher.models.engine import GraphEngine, KerasEngine, open_engine
+from watcher.models.engines.graph import GraphEngine
+from watcher.models.engines.opening import open_engine
+from watcher.models.engines.plain import KerasEngine
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.vision.outcome import Classified, Failed, Picture

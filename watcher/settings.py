@@ -25,6 +25,19 @@ ModelName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63
 A_MODELS_NAME = "a model's name: at most 64 lower-case letters, digits, '.', '_' and '-'"
 RouteName = Annotated[str, StringConstraints(pattern=r"^[^./\\\x00-\x1f][^/\\\x00-\x1f]{0,254}$")]
 FolderName = Annotated[str, StringConstraints(min_length=1, pattern=r"^[^\x00]+$")]
+# The ways to run a model: `models/engines`.
+EngineName = Literal[
+    "auto",
+    "keras",
+    "graph",
+    "graph-bfloat16",
+    "graph-float16",
+    "xla",
+    "xla-float16",
+    "openvino",
+    "openvino-bfloat16",
+    "openvino-int8",
+]
 # A port is at most 65535.
 PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 Listen = Annotated[str, StringConstraints(pattern=rf"^$|^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):{PORT}$")]
@@ -95,8 +108,10 @@ class Inference(Section):
     """How models are run."""
 
     executor: Literal["local"] = Field(default="local", description="local: in this process")
-    engine: Literal["auto", "graph", "keras"] = Field(
-        default="auto", description="auto (the fastest that is exact) | graph (TensorFlow) | keras (any backend)"
+    engine: EngineName = Field(
+        default="auto",
+        description="auto (the fastest that gives the same labels) | keras | graph | graph-bfloat16 | graph-float16 | "
+        "xla | xla-float16 | openvino | openvino-bfloat16 | openvino-int8",
     )
     batch_size: int = Field(default=32, ge=1, le=1024, description="pictures that the model sees at once, at most")
     timeout_seconds: float = Field(

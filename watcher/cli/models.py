@@ -12,6 +12,7 @@ import click
 from watcher.cli.evaluate import evaluate
 from watcher.cli.options import format_option, the_registry
 from watcher.cli.output import print_rows
+from watcher.cli.trying import try_
 from watcher.cli.versions import promote, rollback, which
 from watcher.errors import UsageError
 from watcher.settings import ModelName
@@ -42,7 +43,7 @@ def models() -> None:
     """
 
 
-for command in (evaluate, promote, rollback, which):
+for command in (evaluate, promote, rollback, try_, which):
     models.add_command(command)
 
 

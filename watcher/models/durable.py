@@ -32,8 +32,13 @@ def sync_all(folder: Path) -> None:
 
 def replace_text(path: Path, text: str) -> None:
     """Gives a file a new content in one step. Raises OSError."""
+    replace_bytes(path, text.encode())
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """Gives a file a new content in one step. Raises OSError."""
     half = path.with_name(f".{path.name}.tmp")
-    half.write_text(text, "utf-8")
+    half.write_bytes(content)
     sync(half)
     os.replace(half, path)
     sync(path.parent)

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from importlib.metadata import distribution
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.errors import WatcherError
 from watcher.home import make_home, open_home
 from watcher.results import Database, DatabaseUnavailable, NoDatabase, SchemaTooOld
-from watcher.settings import Intake, Models, Settings
+from watcher.settings import Inference, Intake, Models, Settings
+from watcher.vision.photographs import photographs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,12 +23,6 @@ if TYPE_CHECKING:
     from watcher.home import Home
     from watcher.results import ResultRow
 
-# Photographs that come with packages we depend on anyway.
-PHOTOGRAPHS = (
-    ("scikit-learn", "sklearn/datasets/images/china.jpg"),
-    ("scikit-learn", "sklearn/datasets/images/flower.jpg"),
-    ("matplotlib", "matplotlib/mpl-data/sample_data/grace_hopper.jpg"),
-)
 MODEL = "efficientnet-lite0"
 LONGEST_SECONDS = 180.0
 LOG = "demo.log"
@@ -40,7 +34,10 @@ def demo(say: Callable[[str], None]) -> tuple[Home, list[ResultRow]]:
     Raises WatcherError if the daemon ends early or takes too long.
     """
     root = Path(tempfile.mkdtemp(prefix="watcher-demo-"))
-    make_home(root, Settings(intake=Intake(settle_seconds=0.5), models=Models(default=MODEL, routes={})))
+    quick = Inference(engine="graph")  # for three pictures no trial of others is worth its time
+    make_home(
+        root, Settings(intake=Intake(settle_seconds=0.5), models=Models(default=MODEL, routes={}), inference=quick)
+    )
     home = open_home(root)
     say(f"A new home in {root}, with the model {MODEL}.")
     with (root / LOG).open("wb") as log:
@@ -50,18 +47,17 @@ def demo(say: Callable[[str], None]) -> tuple[Home, list[ResultRow]]:
             say(f"The daemon runs (process {daemon.pid}). Three photographs go into its inbox:")
             for name in _drop_photographs(home.inbox):
                 say(f"  {name}")
-            return home, _wait_for_rows(home, daemon, len(PHOTOGRAPHS))
+            return home, _wait_for_rows(home, daemon, len(photographs()))
         finally:
             _end(daemon)
 
 
 def _drop_photographs(inbox: Path) -> list[str]:
-    for package, path in PHOTOGRAPHS:
-        source = Path(str(distribution(package).locate_file(path)))
+    for source in photographs():
         half = inbox / f".{source.name}.part"
         shutil.copyfile(source, half)
         half.rename(inbox / source.name)
-    return [path.rpartition("/")[2] for _, path in PHOTOGRAPHS]
+    return [source.name for source in photographs()]
 
 
 def _wait_for_rows(home: Home, daemon: subprocess.Popen[bytes], count: int) -> list[ResultRow]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from watcher.errors import ModelError
 from watcher.intake.names import clean
+from watcher.models import trial_pictures
 from watcher.training import unfinished
 from watcher.training.examples import find_examples
 from watcher.training.held_out import HELD_OUT_GROUPS
@@ -167,4 +168,6 @@ def _report(folder: Path, candidate: Candidate, metrics: Metrics, card: Card, pi
         history=candidate.history,
         notes=candidate.notes,
     )
-    return {name: (folder / name).read_bytes() for name in (METRICS, REPORT)}
+    return {name: (folder / name).read_bytes() for name in (METRICS, REPORT)} | {
+        trial_pictures.FILE: trial_pictures.pack(candidate.trial_pictures)
+    }

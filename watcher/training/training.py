@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from watcher.errors import DataError
+from watcher.models import trial_pictures
 from watcher.models.halved import round_weights
 from watcher.models.package import TrainedOn
 from watcher.training import calibration, familiarity
@@ -44,6 +46,8 @@ class Candidate:
     """The held-out pictures, by which nothing was chosen; where none were held out, the validation pictures."""
     history: tuple[Epoch, ...]
     notes: tuple[str, ...]
+    trial_pictures: NDArray[np.uint8]
+    """Some of the validation pictures, at the model's size."""
 
 
 def train(
@@ -77,7 +81,9 @@ def train(
         "review_threshold": threshold,
         "positive_label": positive,
     }
-    return Candidate(model, card, _scored(material, judging, scores, positive), learned.history, material.notes)
+    judged = _scored(material, judging, scores, positive)
+    some = parts.validation[:: math.ceil(len(parts.validation) / trial_pictures.MOST)]
+    return Candidate(model, card, judged, learned.history, material.notes, np.asarray(pixels[some]))
 
 
 def _model(learned: Learned, material: Material, recipe: Recipe) -> keras.Model:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watcher.errors import ModelError
-from watcher.models.engine import open_engine
+from watcher.models.engines.kept import kept
+from watcher.models.engines.opening import open_engine
 from watcher.vision.decode import decode, fit
 from watcher.vision.outcome import Classified, Failed, Picture
 
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from watcher.models.engine import EngineName
     from watcher.models.package import Package
+    from watcher.settings import EngineName
 
 TOP = 5
 
@@ -25,12 +26,13 @@ TOP = 5
 class Vision:
     """Loads and warms a model once; then `decode` in any thread, `classify` in one.
 
-    Raises ModelError if the package is damaged or its scores are no numbers.
+    The engine auto is what the trials on this machine have chosen, or where there were none the exact one. Raises ModelError if the package is damaged or its scores are no numbers.
     """
 
     def __init__(self, package: Package, engine: EngineName, batch_size: int, max_megapixels: float) -> None:
         self.package = package
-        self.engine = open_engine(package, engine)
+        choice = kept(package, batch_size) if engine == "auto" else None
+        self.engine = open_engine(package, choice.engine if choice else engine)
         self._max_megapixels = max_megapixels
         self._batch_size = batch_size
         self._sizes = batch_sizes(batch_size)
