@@ -60,7 +60,8 @@ def statements(file: Path) -> dict[str, str]:
 def test_the_view_is_there(home: Path) -> None:
     """The one place that people query exists and can be read."""
     with Database.open(URL, home, readonly=True) as database, database.reading() as connection:
-        assert inspect(connection).get_view_names() == ["results"]
+        views = "results", "labels_by_group", "labels_by_hour", "labels_by_score", "changed_labels"
+        assert set(inspect(connection).get_view_names()) == set(views)
         assert connection.execute(text("SELECT * FROM results")).all() == []
 
 

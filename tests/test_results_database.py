@@ -74,6 +74,15 @@ class TestRecord:
         assert database.recorded(["b"])["b"].original_path == "done/malaria/b.png"
         assert rows_of(database, "predictions") == 6
 
+    def test_how_a_version_runs_is_learned_where_a_rebuild_did_not_know(self, database: Database) -> None:
+        """With its next result; what is known stays as it was first."""
+        engines = []
+        for claim, engine in (("a", "unknown"), ("b", "graph"), ("c", "unknown"), ("d", "keras")):
+            database.record([finished(claim, model=replace(MALARIA, engine=engine))])
+            with database.reading() as connection:
+                engines.append(connection.execute(text("SELECT engine FROM model_versions")).scalar_one())
+        assert engines == ["unknown", "graph", "graph", "graph"]
+
     def test_a_claim_twice_in_one_batch_is_recorded_once(self, database: Database) -> None:
         """Of two results for the same claim, the first stays."""
         database.record([finished("a"), finished("a", state=State.FAILED)])

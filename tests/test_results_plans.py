@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
+import plans
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
-from watcher.results import Database, Filter, Finished, ModelVersion, Prediction, State, find, queries, tables
+from watcher.results import Database, Filter, Finished, ModelVersion, Prediction, State, find, queries, tables, ways
+from watcher.results.report import Scope, report
 from watcher.results.runbook import RunBook
 from watcher.results.runs import RunState, Trigger
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 MALARIA = ModelVersion(model="malaria", version=3, digest="d3", engine="keras", review_threshold=0.8)
 XCEPTION = ModelVersion(model="xception", version=1, digest="d1", engine="keras")
-README = (Path(queries.__file__).parent / "README.md").read_text("utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,39 @@ class TestLarge:
     )
     @pytest.mark.parametrize("limit", [None, 20])
     def test_a_filter_is_answered_by_an_index(self, large: Database, wanted: dict[str, Any], limit: int | None) -> None:
-        """SQLite's plan scans neither images nor predictions."""
-        statement = queries.query(Filter(limit=limit, **wanted))
-        with large.reading() as connection:
-            literal = statement.compile(connection, compile_kwargs={"literal_binds": True})
-        assert scans(large, str(literal)) == []
+        """SQLite's plan goes through neither images nor predictions, and what leaves many is not sorted."""
+        plan = plans.steps(large, lambda: find(large, Filter(limit=limit, **wanted)))
+        assert any(step.startswith("SEARCH images") for step in plan)
+        assert plans.scans(plan) == []
+
+    @pytest.mark.parametrize(
+        "wanted",
+        [
+            {"label": "Uninfected"},
+            {"model": "malaria"},
+            {"state": State.DONE},
+            {"needs_review": True},
+            {"needs_review": True, "sort": "margin"},
+            {"label": "Uninfected", "state": State.DONE, "model": "malaria", "since": NOON},
+            {"min_score": 0.5},
+            {"sort": "score", "model": "malaria"},
+            {"sort": "path", "descending": False},
+            {},
+        ],
+        ids=str,
+    )
+    def test_what_fits_many_pictures_is_read_in_order(
+        self, large: Database, wanted: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Nothing is sorted, so the first rows come at once, however many there are."""
+        monkeypatch.setattr(ways, "FEW", 10)
+        plan = plans.steps(large, lambda: find(large, Filter(limit=20, **wanted)))
+        assert [step for step in plan if "TEMP B-TREE" in step] == []
+
+    def test_of_two_conditions_the_one_that_leaves_few_is_taken(self, large: Database) -> None:
+        """Whichever comes first among the options: here few have failed, and many are red."""
+        plan = plans.steps(large, lambda: find(large, Filter(state=State.FAILED, model="malaria", limit=20)))
+        assert [step for step in plan if "ix_images_state_finished_at" in step and "COVERING" not in step]
 
     @pytest.mark.parametrize(
         "condition",
@@ -89,40 +117,83 @@ class TestLarge:
     )
     def test_sql_by_hand_on_the_view_is_answered_by_an_index(self, large: Database, condition: str) -> None:
         """People who write their own conditions get the indexes, too."""
-        assert scans(large, f"SELECT * FROM results WHERE {condition} LIMIT 20") == []
+        plan = plans.steps(large, lambda: ask(large, f"SELECT * FROM results WHERE {condition} LIMIT 20"))
+        assert plan
+        assert plans.scans(plan) == []
 
-    def test_counts_are_read_from_an_index_alone(self, large: Database) -> None:
-        """Counting the states does not touch the rows."""
+    @pytest.mark.parametrize("by", ["failed", "failed_as"])
+    def test_whether_pictures_have_failed_before_is_one_question_that_an_index_answers(
+        self, large: Database, by: str
+    ) -> None:
+        """By their contents and by their paths; the daemon asks both for each batch."""
+        asked: list[str] = []
+        ask_for = getattr(large, by)
+        [step] = plans.steps(large, lambda: ask_for(["0" * 64]))
+        assert f" USING INDEX ix_images_{'sha256' if by == 'failed' else 'failed_path'}" in step
         with large.reading() as connection:
-            plan = connection.execute(text("EXPLAIN QUERY PLAN SELECT state, count(*) FROM images GROUP BY state"))
-            assert "COVERING INDEX" in plan.one().detail
+            engine = connection.engine
+        event.listen(engine, "before_cursor_execute", listen := lambda *told: asked.append(told[2]))
+        assert ask_for(f"{number:064x}" for number in range(64)) == []
+        event.remove(engine, "before_cursor_execute", listen)
+        assert [line.split()[0] for line in asked] == ["BEGIN", "SELECT"]
+
+    def test_the_states_are_counted_without_the_pictures(self, large: Database) -> None:
+        """`status` and the metrics ask for them again and again."""
+        plan = plans.steps(large, large.counts)
+        assert plan
+        assert [step for step in plan if "images" in step or "predictions" in step] == []
         assert large.counts() == dict.fromkeys(State, 0) | {State.DONE: 19_800, State.FAILED: 200}
+
+    @pytest.mark.parametrize(
+        "scope",
+        [
+            {},
+            {"total": True},
+            {"group": "slide-12"},
+            {"model": "malaria", "label": "Parasitized"},
+            {"since": NOON + timedelta(minutes=30)},
+            {"group": "slide-12", "until": NOON + timedelta(hours=3, minutes=20)},
+        ],
+        ids=str,
+    )
+    def test_a_report_is_a_sum_over_counts(self, large: Database, scope: dict[str, Any]) -> None:
+        """Of the pictures it reads at most those of the hours that the stretch of time cuts."""
+        plan = plans.steps(large, lambda: list(report(large, Scope(**scope))))
+        assert plan
+        assert plans.scans(plan) == []
+        cuts = [step for step in plan if " images " in step]
+        assert all("(finished_at>? AND finished_at<?)" in step for step in cuts)
+        assert bool(cuts) == bool({"since", "until"} & scope.keys())
 
     def test_twenty_thousand_results_come_quickly(self, large: Database) -> None:
         """All of them within seconds on a slow machine, and the newest few in no time."""
-        start = perf_counter()
+        start = process_time()
         assert len(find(large, Filter())) == 20_000
-        assert perf_counter() - start < 5
-        start = perf_counter()
+        assert process_time() - start < 5
+        start = process_time()
         assert [row.name for row in find(large, Filter(limit=2))] == ["19999.png", "19998.png"]
-        assert perf_counter() - start < 0.5
+        assert process_time() - start < 0.5
 
 
-def scans(database: Database, sql: str) -> list[str]:
+def ask(database: Database, sql: str) -> Sequence[Any]:
     with database.reading() as connection:
-        plan = connection.execute(text(f"EXPLAIN QUERY PLAN {sql}")).all()
-    return [step.detail for step in plan if step.detail.startswith("SCAN")]
+        return connection.execute(text(sql)).all()
 
 
 class TestReadme:
-    @pytest.mark.parametrize("sql", re.findall(r"```sql\n(.*?)```", README, re.DOTALL))
-    def test_each_example_runs_and_finds_something(self, large: Database, sql: str) -> None:
-        """The documented queries are valid and useful as they stand."""
-        with large.reading() as connection:
-            assert connection.execute(text(sql)).all()
+    @pytest.mark.parametrize("number", plans.examples())
+    def test_each_query_is_answered_by_an_index_or_by_counts(self, large: Database, number: str) -> None:
+        """None of them goes through all pictures."""
+        plan = plans.steps(large, lambda: ask(large, plans.examples()[number]))
+        assert plan
+        assert plans.scans(plan) == []
+
+    def test_there_are_ten(self) -> None:
+        """A lab that knows no SQL finds what it asks for."""
+        assert {str(number) for number in range(1, 11)} <= plans.examples().keys()
 
     def test_every_column_is_documented(self) -> None:
         """README names each column of the view and of the tables, and each word of the states."""
         columns = {column.name for table in tables.Base.metadata.tables.values() for column in table.columns}
-        documented = set(re.findall(r"`(\w+)`", README))
+        documented = set(re.findall(r"`(\w+)`", plans.README))
         assert (columns | set(queries.COLUMNS) | set(State) | set(RunState) | set(Trigger)) - documented == set()

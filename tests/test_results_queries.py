@@ -17,6 +17,7 @@ from watcher.results import (
     Prediction,
     ResultRow,
     State,
+    derived,
     find,
 )
 
@@ -180,6 +181,7 @@ class TestView:
         point = text("UPDATE images SET model_version_id = (SELECT id FROM model_versions WHERE version = 4)")
         with database.reading() as connection:
             connection.execute(point)
+            derived.of_version(connection, 2)
         shown = {row.name: (row.model_version, row.label) for row in find(database, Filter())}
         assert shown == {"1.png": (4, "Uninfected"), "2.png": (4, "Uninfected")}
 

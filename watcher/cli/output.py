@@ -1,4 +1,4 @@
-"""Rows as a table for people, as JSON or as CSV."""
+"""Rows as a table for people, or as JSON, JSON lines, CSV or Parquet for programs; any number of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from watcher.cli.harmless import harmless, unguarded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
 
@@ -25,16 +25,29 @@ def print_rows(
     rows: Sequence[Mapping[str, Any]], form: str, columns: Sequence[str], table_columns: Sequence[str] | None = None
 ) -> None:
     """Prints rows with `columns`; a table shows `table_columns` of them, if given."""
-    if form == "json":
-        click.echo(json.dumps([{name: row[name] for name in columns} for row in rows], indent=1, ensure_ascii=False))
-    elif form == "csv":
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(columns)
-        writer.writerows([defused(row[name]) for name in columns] for row in rows)
-        click.echo(text.getvalue(), nl=False)
+    if form == "table":
+        print_table(rows, table_columns or columns)
+        return
+    for text in as_text([[[row[name] for name in columns] for row in rows]], form, columns):
+        click.echo(text, nl=False)
+
+
+def as_text(parts: Iterable[Sequence[Sequence[Any]]], form: str, columns: Sequence[str]) -> Iterator[str]:
+    """Rows that come in parts, as JSON, JSON lines or CSV; never more than a part is in memory."""
+    if form == "csv":
+        yield _as_csv([columns])
+        for part in parts:
+            yield _as_csv(part)
+    elif form == "jsonl":
+        for part in parts:
+            yield "".join(f"{_as_object(row, columns)}\n" for row in part)
     else:
-        _print_table(rows, table_columns or columns)
+        before = "["
+        for part in parts:
+            for row in part:
+                yield f"{before}\n {_as_object(row, columns)}"
+                before = ","
+        yield "[]\n" if before == "[" else "\n]\n"
 
 
 def defused(value: Any) -> Any:
@@ -54,7 +67,8 @@ def pictures(count: int) -> str:
     return f"{count:,} picture{'' if count == 1 else 's'}"
 
 
-def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+def print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """Prints rows as a table for people, all at once."""
     # rich takes a moment to import, and JSON and CSV do not need it.
     from rich.box import SIMPLE
     from rich.table import Table
@@ -69,6 +83,16 @@ def _print_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> N
     # Away from a terminal nothing is to be folded: a program or a pager reads it.
     on_terminal = sys.stdout.isatty()
     console(width=None if on_terminal else 10_000, soft_wrap=not on_terminal).print(table)
+
+
+def _as_csv(rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([defused(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _as_object(row: Sequence[Any], columns: Sequence[str]) -> str:
+    return json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False)
 
 
 def _cell(value: Any) -> str:

@@ -6,17 +6,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, text, update
+from sqlalchemy import Exists, Select, and_, delete, exists, func, or_, select, text, update
 
 from watcher.results.database import Database
 from watcher.results.lookups import CHUNK, chunks
-from watcher.results.records import Prediction, State
+from watcher.results.records import Part, Prediction, State
 from watcher.results.superseding import Outdated, names_files
-from watcher.results.tables import ImageRow, ModelVersionRow, PredictionRow
+from watcher.results.tables import ImageRow, ModelVersionRow, PredictionRow, TakenOutRow
 
 # Alternatives in one condition that are ranges, of which SQLite takes fewer than values in a list.
 RANGES = 100
 COUNTED = (State.DONE, State.DUPLICATE)
+_PARTS = {"outbox_path": Part.COPY, "original_path": Part.ORIGINAL}
 _LOWEST, _HIGHEST = "2", "z"  # of the letters of a claim's id
 
 
@@ -112,15 +113,15 @@ def by_original(database: Database, originals: Iterable[tuple[str, str]]) -> lis
     return found
 
 
-def by_content(database: Database, sha256s: Iterable[str]) -> list[Entry]:
-    """Results of these contents that count, and whose originals were put away; oldest first."""
+def by_content(database: Database, sha256s: Iterable[str], states: Sequence[State] = COUNTED) -> list[Entry]:
+    """Rows of these contents whose originals were put away, oldest first: results that count, or those of `states`."""
     return sorted(
         _each(
             database,
             sha256s,
             lambda some: and_(
                 ImageRow.sha256.in_(some),
-                ImageRow.state.in_(COUNTED),
+                ImageRow.state.in_(states),
                 ImageRow.original_path.is_not(None),
                 ImageRow.kept.is_(None),
             ),
@@ -157,9 +158,9 @@ def shared(database: Database, ids: Sequence[int] | None = None) -> Iterator[lis
 
 
 def named(database: Database, most: int) -> tuple[int, int]:
-    """How many annotated copies and how many originals results name, counted up to `most`."""
-    copies = ImageRow.outbox_path.is_not(None)
-    originals = and_(ImageRow.original_path.is_not(None), ImageRow.kept.is_(None))
+    """How many annotated copies and how many originals results name, counted up to `most`; none that was taken out."""
+    copies = and_(ImageRow.outbox_path.is_not(None), ~_taken_out(Part.COPY))
+    originals = and_(ImageRow.original_path.is_not(None), ImageRow.kept.is_(None), ~_taken_out(Part.ORIGINAL))
     with database.reading() as connection:
         found = [
             connection.scalar(
@@ -170,6 +171,10 @@ def named(database: Database, most: int) -> tuple[int, int]:
             for condition in (copies, originals)
         ]
     return found[0] or 0, found[1] or 0
+
+
+def _taken_out(part: Part) -> Exists:
+    return exists().where(TakenOutRow.image_id == ImageRow.id, TakenOutRow.part == part)
 
 
 def with_predictions(database: Database, ids: Iterable[int]) -> set[int]:
@@ -218,9 +223,11 @@ def damage(database: Database) -> list[str]:
 
 
 def correct(database: Database, row: int, **places: str) -> None:
-    """Writes down where a row's files are."""
+    """Writes down where a row's files are: so they are not taken out any more."""
+    parts = [_PARTS[name] for name in places]
     with database.writing() as connection:
         connection.execute(update(ImageRow).where(ImageRow.id == row).values(places))
+        connection.execute(delete(TakenOutRow).where(TakenOutRow.image_id == row, TakenOutRow.part.in_(parts)))
 
 
 def _by_and_by(database: Database, rows: Select[Any]) -> Iterator[list[Entry]]:

@@ -159,6 +159,8 @@ def _forget_readonly(context: ExceptionContext) -> None:
     """SQLite opens for reading what it could not open for writing, even if only once: the next try opens it anew."""
     if getattr(context.original_exception, "sqlite_errorname", "").startswith("SQLITE_READONLY"):
         context.is_disconnect = True
+        if (cursor := getattr(context.execution_context, "cursor", None)) is not None:
+            cursor.close()  # while it lives, SQLite closes nothing of what the connection has opened
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -29,7 +29,7 @@ from watcher.results.errors import (
     SchemaTooNew,
     SchemaTooOld,
 )
-from watcher.results.records import Finished, Known, ModelVersion, Recorded, State
+from watcher.results.records import FailedBefore, Finished, Known, ModelVersion, Recorded, State, Superseded
 from watcher.results.tables import SCHEMA
 
 # How drivers sort their errors: mistakes in what we asked, which stay as they are; the world's faults, which
@@ -95,16 +95,19 @@ class Database:
     ) -> None:
         self.close()
 
-    def record(self, batch: Sequence[Finished]) -> None:
-        """Write a batch, all or nothing. A claim that is already recorded is left as it is."""
+    def record(self, batch: Sequence[Finished], superseded: Sequence[Superseded] = ()) -> None:
+        """Write a batch, all or nothing, with what it says of earlier rows that failed.
+
+        A claim that is already recorded is left as it is.
+        """
         if not batch:
             return
         try:
-            self._record(batch)
+            self._record(batch, superseded)
         except IntegrityError:
             # PostgreSQL lets two daemons write at once, and the other was first with the same model version
             # or claim, which is there to be found now. A row that is bad in itself fails again.
-            self._record(batch)
+            self._record(batch, superseded)
 
     def moved(self, claim: str, original_path: str) -> None:
         """Write down that the original of a recorded claim has another place than its row says."""
@@ -120,6 +123,16 @@ class Database:
         """Those of the contents that this very version (model, version, digest) has classified."""
         with self.reading() as connection:
             return lookups.classified(connection, sha256s, model)
+
+    def failed(self, sha256s: Iterable[str]) -> list[FailedBefore]:
+        """Pictures of these contents that failed: of those that were moved away the batch at hand is another try."""
+        with self.reading() as connection:
+            return lookups.failed(connection, sha256s)
+
+    def failed_as(self, paths: Iterable[str]) -> list[FailedBefore]:
+        """Pictures that were dropped under these paths and failed."""
+        with self.reading() as connection:
+            return lookups.failed_as(connection, paths)
 
     def kept(self, paths: Iterable[str]) -> dict[str, set[str]]:
         """Fingerprints of the originals that were recorded and left in the inbox, by path."""
@@ -143,9 +156,10 @@ class Database:
         with self._faults(), self._writer.begin() as connection:
             yield connection
 
-    def _record(self, batch: Sequence[Finished]) -> None:
+    def _record(self, batch: Sequence[Finished], superseded: Sequence[Superseded]) -> None:
         with self.writing() as connection:
             recording.record(connection, batch)
+            recording.supersede(connection, superseded)
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import and_, delete, func, insert, select, update
 
+from watcher.results import derived
 from watcher.results.database import Database
 from watcher.results.lookups import chunks
 from watcher.results.recording import version_id
@@ -93,10 +94,12 @@ def make_known(database: Database, number: int, version: ModelVersion) -> int:
         found = version_id(connection, version)
         if found is None:
             connection.execute(insert(ModelVersionRow), values)
+            derived.of_version(connection, number)
             return number
         for table in (ImageRow, PredictionRow):
             of_number = update(table).where(table.model_version_id == number)
             connection.execute(of_number.values(model_version_id=found))
+        derived.of_version(connection, found)
         return found
 
 
@@ -108,6 +111,7 @@ def say_best(database: Database, image: int, version: int, best: Prediction) -> 
         if not connection.execute(update(PredictionRow).where(*of, PredictionRow.rank == 1).values(values)).rowcount:
             keys = {"image_id": image, "model_version_id": version, "rank": 1}
             connection.execute(insert(PredictionRow), keys | values)
+        derived.of_image(connection, image)
 
 
 def close(database: Database) -> int:
@@ -116,7 +120,8 @@ def close(database: Database) -> int:
     with database.writing() as connection:
         connection.execute(delete(PredictionRow).where(PredictionRow.model_version_id.not_in(known)))
         unknown = ImageRow.model_version_id.is_not(None), ImageRow.model_version_id.not_in(known)
-        connection.execute(update(ImageRow).where(*unknown).values(model_version_id=None))
+        nothing = dict.fromkeys(("model_version_id", *derived.COLUMNS))
+        connection.execute(update(ImageRow).where(*unknown).values(nothing))
         without = (
             select(func.count())
             .select_from(ImageRow)

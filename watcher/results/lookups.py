@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import fields
+from functools import cache
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, and_, func, select
+from sqlalchemy import Connection, Integer, Select, and_, bindparam, func, literal_column, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from watcher.results.recording import version_id
-from watcher.results.records import Known, ModelVersion, Prediction, Recorded, State
-from watcher.results.tables import ImageRow, PredictionRow
+from watcher.results.records import FailedBefore, Known, ModelVersion, Prediction, Recorded, State
+from watcher.results.tables import ImageRow, PredictionRow, ScoreCountRow
 
 Value = TypeVar("Value", str, int)
 
@@ -40,6 +43,36 @@ def classified(connection: Connection, sha256s: Iterable[str], model: ModelVersi
     return known
 
 
+def failed(connection: Connection, sha256s: Iterable[str]) -> list[FailedBefore]:
+    """Pictures of these contents that failed, and were put where they could be found again."""
+    return _failed(connection, _failed_query(ImageRow.sha256), sha256s)
+
+
+def failed_as(connection: Connection, paths: Iterable[str]) -> list[FailedBefore]:
+    """Pictures dropped under these paths that failed, and were put where they could be found again."""
+    return _failed(connection, _failed_query(ImageRow.path), paths)
+
+
+def _failed(connection: Connection, query: Select[*tuple[Any, ...]], values: Iterable[str]) -> list[FailedBefore]:
+    return [
+        FailedBefore(**row._mapping)  # noqa: SLF001  (SQLAlchemy's public name)
+        for chunk in chunks(values)
+        for row in connection.execute(query, {"values": chunk})
+    ]
+
+
+@cache
+def _failed_query(column: InstrumentedAttribute[Any]) -> Select[*tuple[Any, ...]]:
+    """One range of the column's index for each of the `values`."""
+    columns = [getattr(ImageRow, field.name) for field in fields(FailedBefore)]
+    return select(*columns).where(
+        column.in_(bindparam("values", expanding=True)),
+        ImageRow.model_version_id.is_(None),
+        ImageRow.state == literal_column("'failed'"),  # as the index of failed pictures says it
+        ImageRow.original_path.is_not(None),
+    )
+
+
 def kept(connection: Connection, paths: Iterable[str]) -> dict[str, set[str]]:
     """Fingerprints of the originals that stay in the inbox, by path; a path can have held several."""
     found: dict[str, set[str]] = {}
@@ -51,18 +84,29 @@ def kept(connection: Connection, paths: Iterable[str]) -> dict[str, set[str]]:
 
 
 def counts(connection: Connection) -> dict[State, int]:
-    """How many pictures are in each state; every state is there."""
+    """How many pictures are in each state; every state is there. The counts are summed up, not the pictures."""
     numbers = dict.fromkeys(State, 0)
-    for state, number in connection.execute(select(ImageRow.state, func.count()).group_by(ImageRow.state)):
-        numbers[state] = number
+    state, pictures = ScoreCountRow.state, func.sum(ScoreCountRow.pictures)
+    for found, number in connection.execute(select(state, pictures).group_by(state)):
+        numbers[State(found)] = int(number)
     return numbers
 
 
 def _classified(connection: Connection, sha256s: list[str], version: int) -> Iterator[tuple[str, Known]]:
+    rows = connection.execute(_classified_query(), {"contents": sha256s, "version": version})
+    for (sha256, name, path), ranked in groupby(rows, key=lambda row: (row[0], row[1], row[2])):
+        predictions = tuple(Prediction(label=row.label, score=row.score) for row in ranked)
+        yield sha256 or "", Known(predictions=predictions, name=name, path=path)
+
+
+@cache
+def _classified_query() -> Select[*tuple[Any, ...]]:
+    """Made once: to put such a statement together takes longer than to run it."""
+    version = bindparam("version", type_=Integer)
     first = (
         select(func.min(ImageRow.id).label("id"))
         .where(
-            ImageRow.sha256.in_(sha256s),
+            ImageRow.sha256.in_(bindparam("contents", expanding=True)),
             ImageRow.model_version_id == version,
             ImageRow.state.in_([State.DONE, State.DUPLICATE]),
         )
@@ -70,15 +114,12 @@ def _classified(connection: Connection, sha256s: list[str], version: int) -> Ite
         .subquery()
     )
     of_version = and_(PredictionRow.image_id == ImageRow.id, PredictionRow.model_version_id == version)
-    rows = connection.execute(
+    return (
         select(ImageRow.sha256, ImageRow.name, ImageRow.path, PredictionRow.label, PredictionRow.score)
         .join(first, first.c.id == ImageRow.id)
         .join(PredictionRow, of_version)
         .order_by(ImageRow.id, PredictionRow.rank)
     )
-    for (sha256, name, path), ranked in groupby(rows, key=lambda row: (row[0], row[1], row[2])):
-        predictions = tuple(Prediction(label=row.label, score=row.score) for row in ranked)
-        yield sha256 or "", Known(predictions=predictions, name=name, path=path)
 
 
 def chunks(values: Iterable[Value]) -> Iterator[list[Value]]:

@@ -1,22 +1,25 @@
-"""What people ask of the results: filters over the view `results`, newest first."""
+"""What people ask of the results: filters over pictures, newest first unless asked otherwise, a part at a time."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, SQLColumnExpression, column, or_, select, table
-
+from watcher.results import ways
 from watcher.results.database import Database
 from watcher.results.records import State, check_aware
-from watcher.results.tables import utc_text
+
+SIZE = 2000  # rows in memory at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which results: all that is not None must hold. ValueError for a limit below 0 or a naive time."""
+    """Which results, and in which order: all that is not None must hold.
+
+    ValueError for a limit below 0, a naive time, or a column that there is not.
+    """
 
     id: int | None = None
     name: str | None = None  # a file's name; with a slash in it, its path below the inbox
@@ -24,15 +27,20 @@ class Filter:
     label: str | None = None  # the best one
     group: str | None = None  # with its sub-groups; "" for the pictures in no group
     state: State | None = None
+    needs_review: bool = False  # only those that do
     min_score: float | None = None  # inclusive
     max_score: float | None = None  # inclusive
     since: datetime | None = None  # finished then or later; aware
     until: datetime | None = None  # finished before; aware
-    limit: int | None = None  # the newest so many
+    limit: int | None = None  # the first so many
+    sort: str = "finished_at"  # a column of the view; what is alike there comes by time, then by id
+    descending: bool = True
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 0:
             raise ValueError(f"limit is {self.limit}")
+        if self.sort not in COLUMNS:
+            raise ValueError(f"there is no column {self.sort}")
         check_aware(self.since, self.until)
 
 
@@ -61,55 +69,27 @@ class ResultRow:
 
 
 COLUMNS = tuple(field.name for field in fields(ResultRow))
-VIEW = table("results", *(column(name) for name in COLUMNS))
+_NUMBERS: dict[str, type] = {
+    **dict.fromkeys(("id", "width", "height", "model_version", "needs_review"), int),
+    **dict.fromkeys(("score", "margin"), float),
+}
+KINDS = {name: _NUMBERS.get(name, str) for name in COLUMNS}
 
 
 def find(database: Database, wanted: Filter) -> list[ResultRow]:
-    """The results that fit, newest first: by the time they were finished, then by id.
+    """The results that fit, all at once. Raises DatabaseUnavailable."""
+    return [_row(*values) for part in stream(database, wanted) for values in part]
+
+
+def stream(database: Database, wanted: Filter, size: int = SIZE) -> Iterator[Sequence[Sequence[Any]]]:
+    """The results that fit, `size` at a time, as values in the order of `COLUMNS`, all of one moment.
 
     Raises DatabaseUnavailable.
     """
     with database.reading() as connection:
-        return [_row(*values) for values in connection.execute(query(wanted))]
-
-
-def query(wanted: Filter) -> Select[Any]:
-    """The statement that `find` runs."""
-    rows = select(VIEW).where(*_conditions(wanted))
-    return rows.order_by(VIEW.c.finished_at.desc(), VIEW.c.id.desc()).limit(wanted.limit)
-
-
-def _conditions(wanted: Filter) -> Iterator[ColumnElement[bool]]:
-    of = VIEW.c
-    if wanted.id is not None:
-        yield of.id == wanted.id
-    if wanted.name is not None:
-        yield (of.path if "/" in wanted.name else of.name) == wanted.name
-    if wanted.model is not None:
-        yield of.model == wanted.model
-    if wanted.label is not None:
-        yield of.label == wanted.label
-    if wanted.group is not None:
-        yield in_group(of.grp, wanted.group)
-    if wanted.state is not None:
-        yield of.state == wanted.state.value
-    if wanted.min_score is not None:
-        yield of.score >= wanted.min_score
-    if wanted.max_score is not None:
-        yield of.score <= wanted.max_score
-    if wanted.since is not None:
-        yield of.finished_at >= utc_text(wanted.since)
-    if wanted.until is not None:
-        yield of.finished_at < utc_text(wanted.until)
-
-
-def in_group(grp: SQLColumnExpression[Any], group: str) -> ColumnElement[bool]:
-    """The group or below it, as a range: LIKE ignores case in SQLite, and would use no index."""
-    group = group.rstrip("/")
-    if not group:
-        return grp == ""
-    after = chr(ord("/") + 1)
-    return or_(grp == group, (grp >= f"{group}/") & (grp < f"{group}{after}"))
+        statement = ways.statement(connection, wanted, COLUMNS)
+        with connection.execution_options(yield_per=size).execute(statement) as rows:
+            yield from rows.partitions()
 
 
 def _row(*values: Any) -> ResultRow:

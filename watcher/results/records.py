@@ -18,6 +18,13 @@ class State(StrEnum):
     SUPERSEDED = "superseded"  # put in line again; a later row has, or will have, its result
 
 
+class Part(StrEnum):
+    """A file that a row names."""
+
+    COPY = "copy"  # the annotated copy
+    ORIGINAL = "original"
+
+
 def check_aware(*moments: datetime | None) -> None:
     """Raises ValueError for a time without a zone: nobody can say which moment it means."""
     for moment in moments:
@@ -106,3 +113,23 @@ class Known:
     predictions: tuple[Prediction, ...]
     name: str
     path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedBefore:
+    """The row of a picture that failed, and where that was put then."""
+
+    id: int
+    claim: str
+    path: str
+    sha256: str | None
+    size: int | None
+    original_path: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """A row of a failed picture that counts no more, for this reason: a later one has the picture's result."""
+
+    id: int
+    reason: str

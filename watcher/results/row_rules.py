@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from watcher.results.records import State
+from watcher.results.records import Part, State
 from watcher.results.runs import RunState, Trigger
 
 Row = Mapping[str, Any]
@@ -64,7 +64,7 @@ def _path(value: Any) -> bool:
     return _place(value) and not {"", ".", ".."} & set(value.split(os.sep))
 
 
-def _one_of(kind: type[State | RunState | Trigger]) -> Test:
+def _one_of(kind: type[State | Part | RunState | Trigger]) -> Test:
     words = {member.value for member in kind}
     return lambda value: isinstance(value, str) and value in words
 
@@ -110,6 +110,7 @@ _COLUMNS: dict[str, dict[str, Test]] = {
         "label": _text,
         "score": _share,
     },
+    "taken_out": {"image_id": _number(1), "part": _one_of(Part), "accepted_at": _time},
     "job_schedules": {"home": _words, "job": _words, "schedule": _text, "timezone": _words, "since": _time},
     "job_runs": {
         "id": _number(1),

@@ -14,7 +14,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from watcher.results import leaves, soundness
+from watcher.results import derived, leaves, soundness
 from watcher.results.row_rules import TABLES, columns_of, keeps_to_the_rules
 
 if TYPE_CHECKING:
@@ -96,15 +96,22 @@ def _put(sound: sqlite3.Connection, table: str, row: dict[str, Any]) -> bool:
 
 def _read_leaves(damaged: Path, sound: sqlite3.Connection) -> None:
     """Adds rows to which nothing leads any more; each is of the first table whose rules it keeps."""
-    named = {table: [row[1] for row in sound.execute(f"PRAGMA table_info({table})")] for table in TABLES}
+    named = {table: _stored(sound, table) for table in TABLES}
     for number, values in leaves.rows(damaged, sound.execute("PRAGMA page_size").fetchone()[0]):
-        for table, names in named.items():
-            if len(names) == len(values):
-                row = dict(zip(names, values, strict=True))
+        for table, (names, more) in named.items():
+            if len(names) <= len(values) <= len(names) + more:
+                row = dict(zip(names, values, strict=False))
                 if names[0] == "id":  # which is the row's number, and not stored twice
                     row["id"] = number
                 if _put(sound, table, row):
                     break
+
+
+def _stored(sound: sqlite3.Connection, table: str) -> tuple[list[str], int]:
+    """The columns as they stand in a row, and how many derived ones may follow: rows of before have none."""
+    names = [row[1] for row in sound.execute(f"PRAGMA table_info({table})")]
+    ours = columns_of(table)
+    return [name for name in names if name in ours], sum(name not in ours for name in names)
 
 
 def _must_tell_damage(fault: Exception) -> None:
@@ -201,10 +208,13 @@ def _tidy(sound: sqlite3.Connection) -> None:
     """Labels without their picture, or behind a gap in their ranks, would be taken for what they are not."""
     sound.execute("BEGIN IMMEDIATE")
     sound.execute("DELETE FROM predictions WHERE image_id NOT IN (SELECT id FROM images)")
+    sound.execute("DELETE FROM taken_out WHERE image_id NOT IN (SELECT id FROM images)")
     sound.execute(
         """DELETE FROM predictions WHERE rank > (
             SELECT count(*) FROM predictions AS other
             WHERE other.image_id = predictions.image_id AND other.model_version_id = predictions.model_version_id
               AND other.rank <= predictions.rank)"""
     )
+    sound.execute(derived.BEST)
     sound.execute("COMMIT")
+    sound.executescript(f"BEGIN IMMEDIATE;\n{derived.recount()}COMMIT;")

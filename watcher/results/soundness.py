@@ -33,7 +33,11 @@ FAULTS = (sqlite3.Error, UnicodeDecodeError)
 NO_TEXT = "Could not decode to UTF-8"
 BUSY_SECONDS = 30.0
 TABLES = {"alembic_version", "images", "predictions", "model_versions"}
-LATER_TABLES = {"0003": {"job_runs", "job_schedules"}}
+LATER_TABLES = {
+    "0003": {"job_runs", "job_schedules"},
+    "0004": {"taken_out"},
+    "0005": {"counts_by_group", "counts_by_hour", "counts_by_score"},
+}
 _MIGRATION = re.compile(r"\d{4}")
 
 

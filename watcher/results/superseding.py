@@ -15,9 +15,10 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, update
 
 from watcher.results.database import Database
 from watcher.results.lookups import chunks
-from watcher.results.queries import in_group
+from watcher.results.recording import counts_no_more
 from watcher.results.records import State
 from watcher.results.tables import ImageRow, ModelVersionRow
+from watcher.results.ways import in_group
 
 CHUNK = 500  # rows in one transaction
 
@@ -144,7 +145,7 @@ def owners(database: Database, paths: Iterable[str]) -> dict[str, int]:
 
 def supersede(database: Database, rows: Sequence[Outdated], reason: str) -> None:
     """Says of rows that their results count no more. Their files stay named: they are still where they were."""
-    _change(database, [row.id for row in rows if not row.begun], state=State.SUPERSEDED, reason=reason)
+    _change(database, [row.id for row in rows if not row.begun], state=State.SUPERSEDED, reason=counts_no_more(reason))
 
 
 def let_go(database: Database, rows: Sequence[Outdated]) -> None:

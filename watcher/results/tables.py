@@ -17,15 +17,16 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-from watcher.results.records import State
+from watcher.results.records import Part, State
 from watcher.results.runs import RunState, Trigger
 
 # The newest migration, so that a reader can tell without importing Alembic. A test holds it to that.
-SCHEMA = "0003"
+SCHEMA = "0005"
 
 
 def utc_text(moment: datetime) -> str:
@@ -44,6 +45,18 @@ class UtcText(TypeDecorator[datetime]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
         return None if value is None else datetime.fromisoformat(value)
+
+
+_BYTEWISE = Text().with_variant(Text(collation="C"), "postgresql")  # in the order of SQLite
+_COUNTS = "How many pictures there are"
+_IN_REVIEW = text("needs_review = 1")
+_FAILED = text("state = 'failed'")
+
+
+def _in_review(column: str) -> Index:
+    """Of the pictures that need review. Its first column tells SQLite, which has no statistics, that few are meant."""
+    name = f"ix_images_review_{column}"
+    return Index(name, "needs_review", column, sqlite_where=_IN_REVIEW, postgresql_where=_IN_REVIEW)
 
 
 def _words(kind: type[StrEnum], name: str) -> Enum:
@@ -72,6 +85,7 @@ class Base(DeclarativeBase):
         float: Double(),
         datetime: UtcText(),
         State: _words(State, "state"),
+        Part: _words(Part, "part"),
         RunState: _words(RunState, "run_state"),
         Trigger: _words(Trigger, "trigger"),
     }
@@ -97,10 +111,17 @@ class ImageRow(Base):
 
     __tablename__ = "images"
     __table_args__: Any = (
-        Index(None, "state", "finished_at"),  # counts; --state, newest first
-        Index(None, "finished_at"),  # --since, --until, and newest first
+        # Each condition that people have, newest first; so nothing is sorted.
+        Index(None, "finished_at"),
+        Index(None, "grp", "finished_at"),
+        Index(None, "label", "finished_at"),
+        Index(None, "state", "finished_at"),
+        Index(None, "model_version_id", "finished_at"),  # and which version was used when
+        _in_review("finished_at"),
+        _in_review("margin"),
+        Index("ix_images_failed_path", "state", "path", sqlite_where=_FAILED, postgresql_where=_FAILED),
+        Index(None, "score"),  # where few have it, and in its order
         Index(None, "sha256", "model_version_id", "state"),  # content already classified
-        Index(None, "model_version_id", "finished_at"),  # --model; which version was used when
         {"comment": "One row per arrival"},
     )
 
@@ -108,10 +129,8 @@ class ImageRow(Base):
     claim: Mapped[str] = mapped_column(unique=True, comment="id of the arrival, given once")
     name: Mapped[str] = mapped_column(index=True)
     path: Mapped[str] = mapped_column(index=True, comment="relative to the inbox")
-    # Bytewise order, as in SQLite, so that a group and its sub-groups are one range of the index.
-    grp: Mapped[str] = mapped_column(
-        Text().with_variant(Text(collation="C"), "postgresql"), index=True, comment="sub-folder, or empty"
-    )
+    # Bytewise order, so that a group and its sub-groups are one range of the index.
+    grp: Mapped[str] = mapped_column(_BYTEWISE, comment="sub-folder, or empty")
     sha256: Mapped[str | None] = mapped_column(comment="of the file's bytes")
     size: Mapped[int | None] = mapped_column(BigInteger, comment="bytes")
     width: Mapped[int | None] = mapped_column(comment="pixels")
@@ -127,22 +146,78 @@ class ImageRow(Base):
     original_path: Mapped[str | None] = mapped_column(comment="original; relative to the home if inside")
     kept: Mapped[str | None] = mapped_column(comment="inode:size:mtime_ns of an original left in the inbox")
     attempts: Mapped[int]
+    # The best prediction, once more: `derived.py` says why, and who keeps it so.
+    label: Mapped[str | None] = mapped_column(comment="the best, by the version that counts")
+    score: Mapped[float | None] = mapped_column(comment="of the label")
+    margin: Mapped[float | None] = mapped_column(comment="score less that of the second label")
+    needs_review: Mapped[int | None] = mapped_column(comment="1: the score is below the version's threshold")
 
 
 class PredictionRow(Base):
     """One of the best labels of a picture by a version of a model."""
 
     __tablename__ = "predictions"
-    __table_args__: Any = (
-        Index(None, "label", "rank"),  # --label
-        {"comment": "The best labels of each picture"},
-    )
+    __table_args__ = ({"comment": "The best labels of each picture"},)
 
     image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), primary_key=True)
     model_version_id: Mapped[int] = mapped_column(ForeignKey("model_versions.id"), primary_key=True)
     rank: Mapped[int] = mapped_column(primary_key=True, comment="from 1, the best")
     label: Mapped[str]
     score: Mapped[float] = mapped_column(comment="calibrated probability")
+
+
+class GroupCountRow(Base):
+    """How many pictures of a group have a label. Who keeps it, and the two that follow: `derived.py`."""
+
+    __tablename__ = "counts_by_group"
+    __table_args__: Any = ({"comment": _COUNTS, "sqlite_with_rowid": False},)
+
+    grp: Mapped[str] = mapped_column(_BYTEWISE, primary_key=True, comment="as in images")
+    model_version_id: Mapped[int] = mapped_column(primary_key=True, comment="as in images; 0: none")
+    state: Mapped[str] = mapped_column(String(16), primary_key=True, comment="as in images")
+    label: Mapped[str] = mapped_column(primary_key=True, comment="as in images; empty: none")
+    pictures: Mapped[int] = mapped_column(BigInteger)
+    to_review: Mapped[int] = mapped_column(BigInteger, comment="of these, those that need review")
+
+
+class HourCountRow(Base):
+    """The same for each hour, so that any stretch of time is a few rows."""
+
+    __tablename__ = "counts_by_hour"
+    __table_args__: Any = ({"comment": _COUNTS, "sqlite_with_rowid": False},)
+
+    hour: Mapped[str] = mapped_column(String(13), primary_key=True, comment="in which they were finished; UTC")
+    grp: Mapped[str] = mapped_column(_BYTEWISE, primary_key=True, comment="as in images")
+    model_version_id: Mapped[int] = mapped_column(primary_key=True, comment="as in images; 0: none")
+    state: Mapped[str] = mapped_column(String(16), primary_key=True, comment="as in images")
+    label: Mapped[str] = mapped_column(primary_key=True, comment="as in images; empty: none")
+    pictures: Mapped[int] = mapped_column(BigInteger)
+    to_review: Mapped[int] = mapped_column(BigInteger, comment="of these, those that need review")
+
+
+class ScoreCountRow(Base):
+    """How the scores of each label are spread."""
+
+    __tablename__ = "counts_by_score"
+    __table_args__: Any = ({"comment": _COUNTS, "sqlite_with_rowid": False},)
+
+    model_version_id: Mapped[int] = mapped_column(primary_key=True, comment="as in images; 0: none")
+    state: Mapped[str] = mapped_column(String(16), primary_key=True, comment="as in images")
+    label: Mapped[str] = mapped_column(primary_key=True, comment="as in images; empty: none")
+    step: Mapped[int] = mapped_column(primary_key=True, comment="of the score, a twentieth each; -1: none")
+    pictures: Mapped[int] = mapped_column(BigInteger)
+    to_review: Mapped[int] = mapped_column(BigInteger, comment="of these, those that need review")
+
+
+class TakenOutRow(Base):
+    """A file that a row names and that a person took out for good."""
+
+    __tablename__ = "taken_out"
+    __table_args__ = ({"comment": "Files that people took out for good"},)
+
+    image_id: Mapped[int] = mapped_column(ForeignKey("images.id"), primary_key=True)
+    part: Mapped[Part] = mapped_column(primary_key=True, comment="which of its files")
+    accepted_at: Mapped[datetime] = mapped_column(comment="since when a person knows; UTC")
 
 
 class JobScheduleRow(Base):
