@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from watcher import locks
 from watcher.books.explain import Explainer, Explanation
+from watcher.books.repair import accept_gone
 from watcher.cli.main import main
 from watcher.clock import utc
 from watcher.home import Home
@@ -24,6 +25,7 @@ from watcher.intake.scan import look
 from watcher.results import Database, NoDatabase
 from watcher.service.identity import identity
 from watcher.service.note import DaemonNote
+from watcher.service.shares import NAME
 from watcher.service.way_back import owner_again
 
 
@@ -91,7 +93,7 @@ class TestDone:
 
     def test_an_unsure_result_says_so(self, home: Home) -> None:
         """A person should look at it."""
-        change(home, "UPDATE model_versions SET review_threshold = 1.0")
+        change(home, "UPDATE images SET needs_review = 1 WHERE path = 'b.jpg'")
         assert "a person should look at it" in said(home, "b.jpg")
 
     def test_kept_originals_are_done_where_they_stand(self, tmp_path: Path, tiny_home_models: Path) -> None:
@@ -106,6 +108,31 @@ class TestDone:
         home = make_template(tmp_path, tiny_home_models, intake={"originals": "delete"})
         assert "its original was deleted, as the settings say." in said(home, "a.png")
 
+    def test_files_that_are_gone_are_said_to_be(self, home: Home) -> None:
+        """Taken out on purpose, on their way, on a share that is away, or simply not there."""
+        (home.done / "b.jpg").unlink()
+        (home.outbox / "b.jpg").unlink()
+        gone = "but it is not there any more; `watcher verify` says what can be done"
+        assert f"copy is outbox/b.jpg, {gone}; its original is done/b.jpg, {gone}." in said(home, "b.jpg")
+        list(accept_gone(home, homes.NOON))
+        assert "its original is done/b.jpg, from where it was taken out." in said(home, "b.jpg")
+        claim = value(home, "SELECT claim FROM images WHERE path = 's/a.png'")
+        os.rename(home.done / "s/a.png", home.inbox / FOLDER / f"{identity(home.root)}.{claim}.1.a.png")
+        change(home, "UPDATE images SET claim = 'abcdefghabcdefgh' WHERE path = 'again.png'")
+        assert "its original is done/s/a.png, where it is on its way." in said(home, "outbox/s/a.png")
+        (home.root / NAME).write_text(json.dumps({str(home.done): "/mnt/never-mounted"}))
+        assert "its original is done/b.jpg, on a share that is not mounted on /mnt/never-mounted now." in said(
+            home, "b.jpg"
+        )
+
+    def test_a_kept_original_that_was_taken_away(self, tmp_path: Path, tiny_home_models: Path) -> None:
+        """It is the owner's."""
+        home = make_template(tmp_path, tiny_home_models, intake={"originals": "keep"})
+        (home.inbox / "s/a.png").unlink()
+        assert "its original stayed in the inbox, as the settings said, and was taken away or changed since." in said(
+            home, "s/a.png"
+        )
+
 
 class TestOtherEnds:
     def test_a_failed_picture_says_why_and_what_to_do(self, home: Home) -> None:
@@ -116,6 +143,17 @@ class TestOtherEnds:
             assert "It stands in failed/bad.png: put a good copy into the inbox, or move this one back" in sentence
         (home.failed / "bad.png").unlink()
         assert "It was moved away" in said(home, "bad.png")
+
+    def test_the_note_of_one_that_was_moved_back_can_be_deleted(self, home: Home) -> None:
+        """It stayed in failed/ alone, and no row tells of it any more."""
+        note = home.failed / "bad.png.reason.txt"
+        kept = note.read_text()
+        os.rename(home.failed / "bad.png", home.inbox / "bad.png")
+        homes.run_once(home)
+        note.rename(home.failed / "x.png.reason.txt")
+        assert "says why bad.png failed; it can be deleted" in said(home, "failed/x.png.reason.txt")
+        note.write_text(kept)
+        assert "says why a picture failed. bad.png could not be read" in said(home, note)
 
     def test_a_vanished_one(self, home: Home) -> None:
         """Somebody took it back."""
@@ -200,6 +238,25 @@ class TestWaiting:
         assert "its name fits .*" in said(home, ".secret.png")
         assert "does not end like a picture's" in said(home, "inbox/notes.txt")
 
+    def test_folders_are_folders(self, home: Home) -> None:
+        """Of those in the inbox the pictures are taken; none is left alone."""
+        for name in ("t", "u.png"):
+            (home.inbox / name).mkdir()
+        assert said(home, "inbox/t") == "inbox/t is a folder; the pictures in it are taken."
+        assert said(home, "inbox/u.png").startswith("inbox/u.png is a folder, though its name ends like a picture's")
+        (home.jobs / "log").mkdir(exist_ok=True)
+        (home.corrections / "tiny/red").mkdir(parents=True)
+        for name in ("outbox/s", "done/s", "jobs/log", "corrections/tiny/red", "/"):
+            assert said(home, name) == f"{name} is a folder; ask for one of the files in it."
+
+    def test_the_folders_around_one(self, home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+        """None is to be put into the inbox."""
+        monkeypatch.chdir(home.root)
+        for name in (".", "..", home.root, home.inbox):
+            for one in explained(home, name):
+                assert "folder" in one.sentence and "put it" not in one.sentence
+        assert said(home, home.root) == f"{home.root} is the folder of this home."
+
 
 class TestInWork:
     @pytest.fixture
@@ -224,6 +281,10 @@ class TestInWork:
             )
         with locks.held(home.lock, homes.NOON):
             assert f"is in work, opened 1 time so far: the daemon (process {os.getpid()}" in said(home, f"{own}.png")
+            note = DaemonNote(home.root)
+            note.begin()
+            note.trouble("writing to the outbox", "No space left on device", "2026-11-23T12:00:00+00:00")
+            assert said(home, f"{own}.png").endswith("trouble writing to the outbox: No space left on device.")
         assert "is on its way back into the inbox" in said(home, f"{again}.png")
         assert "is in work for another home" in said(home, f"{another}.png")
 
@@ -287,6 +348,7 @@ class TestCommand:
         assert [(item["file"], item["path"], item["row"]) for item in found] == [
             ("b.jpg", "b.jpg", row(home, "b.jpg").id)
         ]
+        assert run(home, "").exit_code == run(home, "b.jpg", " ").exit_code == 2
         assert run(home, "b.jpg", "--format", "csv").stdout.startswith("file,path,row,sentence\n")
 
     def test_a_home_that_was_never_run(self, tmp_path: Path, tiny_home_models: Path) -> None:
@@ -294,5 +356,11 @@ class TestCommand:
         home = homes.make(tmp_path, tiny_home_models)
         homes.drop(home.inbox, "x.png", homes.picture("red"))
         assert run(home, "x.png").exit_code == 0
-        assert run(home, "y.png").exit_code == 1
+        unknown = run(home, "done/y.png")
+        assert (unknown.exit_code, unknown.output) == (
+            1,
+            "Nothing is known of done/y.png: no such file is here, and there are no results here yet.\n",
+        )
+        homes.drop(home.done, "y.png", homes.picture("red"))
+        assert "is not in the inbox, and there are no results here yet: " in run(home, "done/y.png").output
         assert not (home.root / "watcher.db").exists()

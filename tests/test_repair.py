@@ -21,6 +21,7 @@ from watcher.intake.claims import FOLDER
 from watcher.results import State
 from watcher.service.identity import identity
 from watcher.service.reprocess import LOCK
+from watcher.service.retry import retry
 from watcher.service.way_back import owner_again
 from watcher.vision.encode import read_caption
 
@@ -176,6 +177,28 @@ def test_a_failed_picture_that_went_elsewhere_has_its_note_beside_it(home: Home)
     mended(home)
     assert original(home, "bad.png") == f"failed/bad~{claim}.png"
     assert (home.failed / f"bad~{claim}.png.reason.txt").read_text() == (home.failed / "bad.png.reason.txt").read_text()
+
+
+def test_a_picture_in_failed_that_no_row_names_is_tried_again(home: Home) -> None:
+    """As one in done/ is: nothing is lost, and it is in the books from then on."""
+    (home.failed / "t").mkdir()
+    (home.failed / "t/good.png").write_bytes(homes.picture("green"))
+    (home.failed / "t/bad.png").write_bytes(b"x")
+    mended(home)
+    assert homes.paths(home.inbox) == {"t/good.png", "t/bad.png"}
+    homes.run_once(home)
+    assert (row(home, "t/good.png").state, row(home, "t/bad.png").state) == (State.DONE, State.FAILED)
+    assert found(home) == []
+
+
+def test_a_failed_picture_that_was_moved_within_failed_can_be_tried_again(home: Home) -> None:
+    """Its row learns where it is, and it gets a note there."""
+    (home.failed / "seen").mkdir()
+    os.rename(home.failed / "bad.png", home.failed / "seen/1.png")
+    mended(home)
+    assert original(home, "bad.png") == "failed/seen/1.png"
+    assert "bad.png" in (home.failed / "seen/1.png.reason.txt").read_text()
+    assert retry(home, None, None, homes.NOON).in_line == 1
 
 
 class TestClaimFolder:

@@ -1,4 +1,4 @@
-"""`watcher verify --repair`, killed before each of its steps: the same command ends what was begun."""
+"""`watcher verify --repair`, killed before any of its steps: the same command ends what was begun."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from pathlib import Path
 import homes
 import pytest
 from balancing import change, value
-from crashes import crash_before_every_step
+from crashes import EVERY, crash_before_some_steps
+from ledger import tally
 from reprocessing import NOON, take_all, tiny, with_tables
 
 from watcher.home import Home
@@ -23,6 +24,7 @@ from watcher.service.way_back import owner_again
 CRASH = """
 import shutil, sys
 sys.path.insert(0, {tests!r})
+from ledger import tally
 from reprocessing import NOON
 from test_repair_crashes import check_all_balances
 from watcher.home import open_home
@@ -87,4 +89,6 @@ def test_a_crash_before_any_step_loses_and_doubles_nothing(tmp_path: Path, memor
     script = CRASH.format(
         tests=os.fspath(Path(__file__).parent), template=os.fspath(home.root), done=os.fspath(tmp_path)
     )
-    assert crash_before_every_step(script, memory) > 50
+    tried = crash_before_some_steps(script, memory)
+    assert tried > 50 / EVERY
+    tally("SIGKILL while `watcher verify --repair` mends", tried=tried)

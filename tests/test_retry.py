@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import homes
@@ -41,7 +42,9 @@ def test_by_name_or_path(home: Home, name: str) -> None:
     done = retry(home, name)
     assert (done.exit_code, done.output) == (0, "1 picture is in line again; `watcher run` takes it up.\n")
     assert waiting(home) == {"s/b.png"}
-    assert {row.path: row.state for row in homes.rows(home)}["s/b.png"] is State.SUPERSEDED
+    row = next(row for row in homes.rows(home) if row.path == "s/b.png")
+    assert row.state is State.SUPERSEDED
+    assert re.fullmatch(r"\S.+; tried again on \d{4}-\d\d-\d\d", row.reason or "")
 
 
 def test_by_the_path_from_where_one_stands(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,6 +92,16 @@ def test_what_a_person_has_moved_back_is_not_doubled(home: Home) -> None:
     (home.failed / "s/b.png").unlink()
     assert retry(home, "--all").output.startswith("1 picture is")
     assert waiting(home) == {"a.png", "s/t/c.png"}
+
+
+@pytest.mark.parametrize("args", [("a.png",), ("--all",)])
+def test_one_that_was_mended_where_it_stands(home: Home, args: tuple[str, ...]) -> None:
+    """A good copy of another size lies in its place."""
+    (home.failed / "a.png").write_bytes(homes.picture("blue", 3))
+    assert retry(home, *args).exit_code == 0
+    rows = homes.run_once(home)
+    assert [row.state for row in rows if row.path == "a.png"] == [State.SUPERSEDED, State.DONE]
+    assert (home.done / "a.png").read_bytes() == homes.picture("blue", 3)
 
 
 @pytest.mark.parametrize("args", [(), ("a.png", "--all"), ("a.png", "--group", "s")])

@@ -63,9 +63,9 @@ class TestCopies:
         assert (finding.path, finding.row) == ("outbox/s/a.png", row(home, "s/a.png").id)
 
     def test_a_copy_that_is_another_picture_s(self, home: Home) -> None:
-        """Its caption says so."""
+        """Its caption says so. That it is a second one of the other is a person's matter, who has put it there."""
         shutil.copyfile(home.outbox / "s/a.png", home.outbox / "again.png")
-        assert sorted(kinds(home)) == [Kind.COPY_EXTRA, Kind.COPY_OF_ANOTHER]
+        assert only(home, Kind.COPY_OF_ANOTHER).path == "outbox/again.png"
 
     def test_somebody_s_file_under_the_name_of_a_copy(self, home: Home) -> None:
         """It has no caption of ours."""

@@ -142,6 +142,31 @@ class TestFailed:
         (home.failed / "bad.png").write_text("another")
         assert only(home, Kind.ORIGINAL_MOVED).path == f"failed/bad~{claim}.png"
 
+    def test_a_picture_in_failed_that_no_row_names(self, home: Home) -> None:
+        """Other files are other people's; and notes are found beside their pictures alone."""
+        (home.failed / "x.png").write_bytes(b"x")
+        (home.failed / "old.png.reason.txt").write_text("x")
+        assert only(home, Kind.ORIGINAL_UNKNOWN).path == "failed/x.png"
+
+    def test_a_failed_picture_that_was_moved_within_failed(self, home: Home) -> None:
+        """It is known by its content, whatever it is called now."""
+        (home.failed / "seen").mkdir()
+        os.rename(home.failed / "bad.png", home.failed / "seen/1.png")
+        finding = only(home, Kind.ORIGINAL_MOVED)
+        assert (finding.path, finding.row) == ("failed/seen/1.png", row(home, "bad.png").id)
+
+    def test_another_of_its_content_is_none_of_it(self, home: Home) -> None:
+        """Its own stands where it should."""
+        (home.failed / "again.png").write_bytes((home.failed / "bad.png").read_bytes())
+        assert only(home, Kind.ORIGINAL_UNKNOWN).path == "failed/again.png"
+
+    def test_two_that_failed_under_one_name_are_both_known(self, home: Home) -> None:
+        """The later one carries a part of its claim."""
+        homes.drop(home.inbox, "bad.png", b"another one")
+        homes.run_once(home)
+        assert len(homes.paths(home.failed)) == 4
+        assert found(home) == []
+
 
 class TestClaimFolder:
     def test_a_recorded_claim(self, home: Home) -> None:

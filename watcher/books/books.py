@@ -17,6 +17,7 @@ from watcher.intake.names import clean
 from watcher.service.lock import holder
 from watcher.service.places import is_copy_of
 from watcher.service.reprocess import LOCK
+from watcher.service.shares import Shares
 from watcher.service.way_back import find_kept
 
 if TYPE_CHECKING:
@@ -41,8 +42,11 @@ class Noted:
     """What one check has found and another need not tell again: rows whose files stand elsewhere, by where."""
 
     originals: dict[int, str] = field(default_factory=dict)
-    copies: dict[int, str] = field(default_factory=dict)
+    copies: dict[int, Path] = field(default_factory=dict)
     shared: set[int] = field(default_factory=set)
+    closed: dict[Path, OSError] = field(default_factory=dict)
+    """Folders that could not be looked through."""
+    unreadable: set[Path] = field(default_factory=set)
 
 
 class Books:
@@ -63,9 +67,7 @@ class Books:
         self.away = away
         self.noted = Noted()
         self._alone = alone
-        # Asked of every file, so this must be quick.
-        folders = sorted((home.root, *home.all_folders), key=lambda folder: len(folder.parts), reverse=True)
-        self._folders = [(f"{folder}{os.sep}", folder) for folder in folders]
+        self._shares = Shares(home)
 
     @property
     def daemon(self) -> str | None:
@@ -76,6 +78,12 @@ class Books:
     def reprocess(self) -> str | None:
         """Who puts pictures in line again, with `reprocess` or `retry`, if anyone does."""
         return None if self._alone else holder(self.home.root / LOCK)
+
+    def must_be_there(self) -> None:
+        """Raises OSError where a share has gone meanwhile: what is not seen there is not missing."""
+        home = self.home
+        for folder in {home.inbox, home.outbox, home.done, home.failed} - set(self.away):
+            self._shares.must_be_there(folder)
 
     @property
     def inbox_is_there(self) -> bool:
@@ -92,16 +100,17 @@ class Books:
         """How people are told of a file: clean, relative to the home if inside."""
         return clean(self.home.relative(path))
 
-    def _folder_of(self, path: Path) -> Path:
-        """As the home says."""
-        text = os.fspath(path)
-        return next((folder for start, folder in self._folders if text.startswith(start)), path.parent)
-
     def is_away(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self.away)
 
     def source(self, entry: Entry) -> Path:
         """Where the original of a row can be read. Raises CannotMend where it cannot."""
+        try:
+            return self._source(entry)
+        except OSError as fault:
+            raise CannotMend(f"its original, {entry.original_path}, cannot be read: {fault.strerror}") from fault
+
+    def _source(self, entry: Entry) -> Path:
         if entry.kept is not None:
             if kept := find_kept(self.home.inbox, entry.path, entry.claim, entry.kept):
                 return kept
@@ -122,20 +131,20 @@ class Books:
     def is_copy(self, place: Path, claim: str) -> bool:
         """Whether an annotated copy of this arrival stands there. Raises OSError where it cannot be read."""
         with suppress(FileNotFoundError):
-            return is_copy_of(claim, self._folder_of(place), place)
+            return is_copy_of(claim, self.home.folder_of(place), place)
         return False
 
     def regular(self, place: Path) -> os.stat_result | None:
         """What is known of a regular file; None if none is there, or only behind a link. Raises OSError."""
         with suppress(FileNotFoundError, NotADirectoryError):
             status = os.lstat(place)
-            if stat.S_ISREG(status.st_mode) and reached(self._folder_of(place), place):
+            if stat.S_ISREG(status.st_mode) and reached(self.home.folder_of(place), place):
                 return status
         return None
 
     def open(self, place: Path) -> BufferedReader:
         """The file, to be read; no link is followed. Raises OSError."""
-        folder = self._folder_of(place)
+        folder = self.home.folder_of(place)
         return open(open_inside(folder, os.path.relpath(place, folder)), "rb", closefd=True)
 
     def digest(self, place: Path) -> str:
@@ -145,7 +154,7 @@ class Books:
 
     def remove(self, place: Path) -> None:
         """Removes a file, durably; one that is gone already is no fault. Raises OSError."""
-        folder = self._folder_of(place)
+        folder = self.home.folder_of(place)
         with suppress(FileNotFoundError), folder_inside(folder, os.path.relpath(place.parent, folder)) as handle:
             os.unlink(place.name, dir_fd=handle)
             sync(place.parent)

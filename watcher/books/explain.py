@@ -15,12 +15,14 @@ from watcher.books.telling import Teller
 from watcher.books.waiting import Waiting
 from watcher.intake import passed_over
 from watcher.intake.arrivals import Fingerprint
+from watcher.intake.inside import is_folder
 from watcher.intake.names import clean
 from watcher.intake.presence import FOLDER
+from watcher.intake.scan import FOLDER as FOLDER_LIKE_A_PICTURE
 from watcher.results import audit
-from watcher.service.finishing import REASON_ENDING
 from watcher.service.kept import names_of
 from watcher.service.named import named
+from watcher.service.notes import REASON_ENDING, stray_note
 from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from watcher.results.audit import Entry
 
 MOST = 3  # things of one name
+NO_RESULTS = "there are no results here yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,8 @@ class Explainer:
         if os.sep not in name and (found := [self._of_file(path) for path in self._in_inbox(name)]):
             return found
         said = clean(given)
-        sentence = f"Nothing is known of {said}: no such file is here, and none was ever dropped into the inbox."
+        before = "none was ever dropped into the inbox" if self._database else NO_RESULTS
+        sentence = f"Nothing is known of {said}: no such file is here, and {before}."
         return [Explanation(path=None, row=None, sentence=sentence)]
 
     def _there(self, given: str) -> Iterator[Path]:
@@ -126,10 +130,14 @@ class Explainer:
         folder = home.folder_of(path)
         if HALF.fullmatch(path.name):
             return self._plain(path, "is half of a file; if its process has died, `watcher verify --repair` removes it")
-        if path == home.inbox or path in home.all_folders:
+        if path == home.root:
+            return self._plain(path, "is the folder of this home")
+        if path in home.all_folders:
             return self._plain(path, "is one of the folders of this home")
         if folder == home.inbox:
             return self._of_inbox(os.path.relpath(path, home.inbox))
+        if is_folder(path):
+            return self._plain(path, "is a folder; ask for one of the files in it")
         if folder == home.outbox:
             return self._of_copy(path) or self._plain(path, "is no annotated copy of ours: Watcher leaves it alone")
         if folder in (home.done, home.failed):
@@ -152,6 +160,10 @@ class Explainer:
             reason = passed_over.why(self._home.inbox, path)
         except OSError as fault:
             reason = f"it cannot be looked at: {fault.strerror}"
+        if note := stray_note(self._home.inbox, path):
+            return self._plain(self._home.inbox / path, f"is {note}")
+        if reason in (passed_over.PLAIN_FOLDER, FOLDER_LIKE_A_PICTURE):
+            return self._plain(self._home.inbox / path, f"is {reason}")
         if reason:
             return self._plain(self._home.inbox / path, f"is left alone: {reason}")
         if kept := self._kept(path):
@@ -199,7 +211,8 @@ class Explainer:
         of = path.with_name(path.name.removesuffix(REASON_ENDING)) if note else path
         entry = named(self._home, self._database, folder, [of]).get(of)
         if entry is None:
-            return None
+            stray = stray_note(folder, os.path.relpath(path, folder))
+            return self._plain(path, f"is {stray}") if stray else None
         said = clean(self._home.relative(path))
         return self._of_row(entry, f"{said} says why a picture failed. " if note else f"{said} is an original. ")
 
@@ -211,8 +224,9 @@ class Explainer:
                     return self._of_row(
                         entry, f"{clean(self._home.relative(path))} has the content of a known picture. "
                     )
-        return self._plain(path, "is not in the inbox, and no result is of its content: put it there to have it taken")
+        why = "no result is of its content" if self._database else NO_RESULTS
+        return self._plain(path, f"is not in the inbox, and {why}: put it there to have it taken")
 
     def _plain(self, path: Path, what: str) -> Explanation:
-        said = clean(self._home.relative(path))
+        said = clean(str(path) if path == self._home.root else self._home.relative(path))
         return Explanation(path=said, row=None, sentence=f"{said} {what}.")

@@ -5,23 +5,23 @@ Only copies that we have drawn, and beside which another counts, are ever delete
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from watcher.books.accepted import Accepted, accept, forget_returned
 from watcher.books.books import Books
 from watcher.books.findings import CannotMend, Finding
-from watcher.books.verify import CHECKS, Key, away_folders, key, without_database
+from watcher.books.verify import CHECKS, Key, away_folders, key, look, sure, without_database
 from watcher.results import NoDatabase
 from watcher.service import lock
 from watcher.service.reprocess import alone, open_results
-from watcher.service.shares import Shares
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from datetime import datetime
-    from pathlib import Path
 
     from watcher.books.checks.check import Check
     from watcher.home import Home
@@ -47,28 +47,51 @@ def repair(home: Home, now: datetime, *, contents: bool = False) -> Iterator[Men
     `verify` raises.
     """
     with ExitStack() as stack:
-        stack.enter_context(lock.held(home.lock, now))
-        stack.enter_context(alone(home, now))
         try:
-            database = stack.enter_context(open_results(home, readonly=False))
+            database = stack.enter_context(_alone(home, now))
         except NoDatabase as fault:
             yield from without_database(home, fault)
             return
         away = list(away_folders(home, database))
-        yield from _Mender(home, database, tuple(folder for folder, _ in away), contents=contents).mend()
+        books = partial(Books, home, database, contents=contents, alone=True, away=tuple(folder for folder, _ in away))
+        forget_returned(books())
+        yield from _Mender(books).mend()
         yield from (finding for _, finding in away)
+
+
+def accept_gone(home: Home, now: datetime, *, contents: bool = False) -> Iterator[Accepted | Finding]:
+    """Notes that files which are gone were taken out on purpose; then tells what does not balance even so.
+
+    Copies and originals that could be put right are noted, too: whoever wants them back repairs first. Nothing is
+    said of folders that are away. Raises what `repair` may raise, and OSError where a share goes meanwhile.
+    """
+    with ExitStack() as stack:
+        try:
+            database = stack.enter_context(_alone(home, now))
+        except NoDatabase as fault:
+            yield from without_database(home, fault)
+            return
+        away = list(away_folders(home, database))
+        books = Books(home, database, contents=contents, alone=True, away=tuple(folder for folder, _ in away))
+        forget_returned(books)
+        found = (item.finding for check in CHECKS for item in look(check(books)))
+        yield from accept(books, found, now)
+        yield from (finding for _, finding in away)
+
+
+@contextmanager
+def _alone(home: Home, now: datetime) -> Iterator[Database]:
+    """The results, with nobody else at work."""
+    with lock.held(home.lock, now), alone(home, now), open_results(home, readonly=False) as database:
+        yield database
 
 
 class _Mender:
     """Goes through all checks until they find nothing more that can be mended."""
 
-    def __init__(self, home: Home, database: Database, away: tuple[Path, ...], *, contents: bool) -> None:
-        self._home = home
-        self._database = database
-        self._away = away
-        self._contents = contents
+    def __init__(self, books: Callable[[], Books]) -> None:
+        self._books = books
         self._given_up: set[Key] = set()
-        self._shares = Shares(home)
 
     def mend(self) -> Iterator[Mended | Finding]:
         """What was mended, and then what is left."""
@@ -76,7 +99,7 @@ class _Mender:
             left: list[Finding] = []
             changed = False
             # What was noted before something was mended may be true no more.
-            books = Books(self._home, self._database, contents=self._contents, alone=True, away=self._away)
+            books = self._books()
             for check in CHECKS:
                 for event in self._go_through(check(books)):
                     if isinstance(event, Finding):
@@ -90,18 +113,12 @@ class _Mender:
 
     def _go_through(self, check: Check[Any]) -> Iterator[Mended | Finding]:
         for chunk in check.chunks():
-            for subject, findings in groupby(check.faults(chunk), key=lambda found: found[0]):
+            for subject, findings in groupby(sure(check, chunk), key=lambda found: found[0]):
                 some = [finding for _, finding in findings]
                 if any(self._may(finding) for finding in some):
                     yield from self._mend(check, subject)
                 else:
                     yield from some
-
-    def _all_must_be_there(self) -> None:
-        """Raises OSError where a share has gone meanwhile: what is not seen there is not missing."""
-        home = self._home
-        for folder in {home.inbox, home.outbox, home.done, home.failed} - set(self._away):
-            self._shares.must_be_there(folder)
 
     def _may(self, finding: Finding) -> bool:
         return finding.repairable and key(finding) not in self._given_up
@@ -109,12 +126,12 @@ class _Mender:
     def _mend(self, check: Check[Any], subject: Any) -> Iterator[Mended]:
         """Mends what is wrong about a subject now: what was mended before may have changed that."""
         for _ in range(MOST_MENDINGS):
-            found = check.faults(check.fresh([subject]))
+            found = sure(check, check.fresh([subject]))
             now, finding = next(((now, finding) for now, finding in found if self._may(finding)), (None, None))
             if finding is None:
                 return
             try:
-                self._all_must_be_there()
+                check.books.must_be_there()
                 yield Mended(finding=finding, done=check.mend(now, finding))
             except CannotMend as fault:
                 self._given_up.add(key(finding))

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from watcher.results import Filter, State, audit, find
+from watcher.intake.claims import ClaimFolder
+from watcher.intake.inside import is_file
+from watcher.results import Filter, State, audit, find, taken_out
+from watcher.results.records import Part
+from watcher.service.shares import Shares
+from watcher.service.way_back import find_kept
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from watcher.home import Home
     from watcher.results import Database, ResultRow
     from watcher.results.audit import Entry
@@ -44,17 +52,35 @@ class Teller:
         return f"{row.path} is done (row {row.id}): {label}, {by}{unsure}."
 
     def _files(self, entry: Entry) -> str:
+        copy = f"Its annotated copy is {entry.outbox_path}{self._unless_there(entry, entry.outbox_path, Part.COPY)}"
+        return f" {copy}; {self._original(entry)}."
+
+    def _original(self, entry: Entry) -> str:
         if entry.kept is not None:
-            original = "its original stays in the inbox, as the settings say"
-        elif entry.original_path is None:
-            original = "its original was deleted, as the settings say"
-        else:
-            original = f"its original is {entry.original_path}"
-        return f" Its annotated copy is {entry.outbox_path}; {original}."
+            with suppress(OSError):
+                if find_kept(self._home.inbox, entry.path, entry.claim, entry.kept) is None:
+                    return "its original stayed in the inbox, as the settings said, and was taken away or changed since"
+            return "its original stays in the inbox, as the settings say"
+        if entry.original_path is None:
+            return "its original was deleted, as the settings say"
+        return f"its original is {entry.original_path}{self._unless_there(entry, entry.original_path, Part.ORIGINAL)}"
+
+    def _unless_there(self, entry: Entry, path: str | None, part: Part) -> str:
+        """What to add about a file that is not where the row says, as far as that can be told."""
+        place = self._home.root / (path or "")
+        if path is None or _stands(place):
+            return ""
+        if point := Shares(self._home).missing_for(self._home.folder_of(place)):
+            return f", on a share that is not mounted on {point} now"
+        if entry.claim in ClaimFolder(self._home.inbox, "").ids():
+            return ", where it is on its way"
+        if (entry.id, part) in taken_out.accepted(self._database, [entry.id]):
+            return ", from where it was taken out"
+        return ", but it is not there any more; `watcher verify` says what can be done"
 
     def _failed(self, entry: Entry) -> str:
         place = self._home.root / entry.original_path if entry.original_path else None
-        if place is None or not place.is_file():
+        if place is None or not _stands(place):
             return "It was moved away from where failed pictures stand, or deleted."
         return f"It stands in {entry.original_path}: {TO_DO}."
 
@@ -65,3 +91,11 @@ class Teller:
 
 def _when(row: ResultRow) -> str:
     return f"{row.finished_at[:16].replace('T', ' ')} UTC"
+
+
+def _stands(place: Path) -> bool:
+    """Whether a file is there; yes where that cannot be told."""
+    try:
+        return is_file(place)
+    except OSError:
+        return True

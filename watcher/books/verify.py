@@ -6,7 +6,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from watcher.books.books import Books
@@ -15,20 +15,21 @@ from watcher.books.checks.claims import Astray, Recorded, Strangers
 from watcher.books.checks.copies import Copies
 from watcher.books.checks.damage import Damage
 from watcher.books.checks.leftovers import Leftovers
-from watcher.books.checks.originals import Originals
+from watcher.books.checks.originals import DoneOriginals, FailedOriginals
 from watcher.books.checks.rows import Rows
 from watcher.books.findings import Finding, Kind
+from watcher.chunks import in_chunks
 from watcher.errors import HomeError
 from watcher.intake.filters import has_picture_ending
 from watcher.intake.inside import is_folder
 from watcher.intake.names import clean
 from watcher.intake.presence import FOLDER
 from watcher.intake.walk import files
-from watcher.results import Database, NoDatabase, State, audit
+from watcher.results import Database, NoDatabase, State, audit, taken_out
 from watcher.results.superseding import newest
 from watcher.service.reprocess import open_results
 from watcher.service.shares import Shares
-from watcher.service.status import status
+from watcher.service.status import STATES, status
 from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
@@ -41,9 +42,8 @@ if TYPE_CHECKING:
 # In this order, so that what one mends the next need not find: what was begun is ended first, files that were moved
 # are found before the rows that miss them, and what is then still in the claim folder is left there by mistake.
 CHECKS: tuple[type[Check[Any]], ...] = (
-    Damage, Recorded, Begun, SharedOriginals, Originals, Copies, Rows, Astray, Strangers, Leftovers,
+    Damage, Recorded, Begun, SharedOriginals, DoneOriginals, FailedOriginals, Copies, Rows, Astray, Strangers, Leftovers,
 )  # fmt: skip
-STATES = ("waiting", "claimed", *(state.value for state in State))
 # While others are at work, what was found is looked at so often again, so long afterwards.
 LOOKS, PAUSE_SECONDS = 2, 1.0
 MOST_DOUBTFUL = 5000
@@ -84,7 +84,7 @@ def verify(home: Home, *, contents: bool = False, pause: Callable[[float], None]
         yield from (finding for _, finding in away)
         books = Books(home, database, contents=contents, away=tuple(folder for folder, _ in away))
         found = chain.from_iterable(look(check(books)) for check in CHECKS)
-        while doubtful := list(islice(found, MOST_DOUBTFUL)):
+        for doubtful in in_chunks(found, MOST_DOUBTFUL):
             yield from (item.finding for item in _still_so(books, doubtful, pause))
 
 
@@ -103,11 +103,32 @@ def counts(home: Home) -> dict[str, int | None]:
     return {name: getattr(found, name) for name in STATES}
 
 
+def accepted(home: Home) -> dict[str, int]:
+    """How many files are known to be taken out, by the day on which that was accepted, oldest first.
+
+    Raises what opening the results to read may raise.
+    """
+    with suppress(NoDatabase), open_results(home, readonly=True) as database:
+        return taken_out.days(database)
+    return {}
+
+
 def look(check: Check[Any]) -> Iterator[Found]:
-    """What one check finds."""
+    """What one check finds. Raises OSError where a share goes meanwhile, with nothing said of what was on it."""
     for chunk in check.chunks():
-        for subject, finding in check.faults(chunk):
-            yield Found(check, subject, finding)
+        yield from (Found(check, subject, finding) for subject, finding in sure(check, chunk))
+
+
+def sure(check: Check[Any], subjects: Sequence[Any]) -> list[tuple[Any, Finding]]:
+    """What a check finds about subjects while all shares are there that were at the start. Raises OSError."""
+    try:
+        found = list(check.faults(subjects))
+    except OSError:
+        check.books.must_be_there()  # which says it better
+        raise
+    if found:
+        check.books.must_be_there()
+    return found
 
 
 def away_folders(home: Home, database: Database) -> Iterator[tuple[Path, Finding]]:
@@ -125,7 +146,7 @@ def away_folders(home: Home, database: Database) -> Iterator[tuple[Path, Finding
         elif named and not folder.is_dir():
             yield folder, _away(home, folder, "is not there")
         elif named >= MANY and _is_empty(folder):
-            yield folder, _away(home, folder, "is empty")
+            yield folder, _away(home, folder, "is empty", " If it was emptied on purpose, put any file into it.")
 
 
 def without_database(home: Home, fault: NoDatabase) -> Iterator[Finding]:
@@ -141,13 +162,15 @@ def without_database(home: Home, fault: NoDatabase) -> Iterator[Finding]:
 
 
 def _is_empty(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
+    """No for a folder that cannot be read, which is told of as such."""
+    with suppress(OSError), os.scandir(folder) as entries:
         return next(entries, None) is None
+    return False
 
 
-def _away(home: Home, folder: Path, what: str) -> Finding:
+def _away(home: Home, folder: Path, what: str, more: str = "") -> Finding:
     said = clean(home.relative(folder))
-    sentence = f"The folder {said} {what}; is its share mounted? Nothing is said of the files in it."
+    sentence = f"The folder {said} {what}; is its share mounted? Nothing is said of the files in it.{more}"
     return Finding(kind=Kind.FOLDER_AWAY, path=said, row=None, sentence=sentence, repairable=False)
 
 
@@ -170,6 +193,6 @@ def _again(found: Sequence[Found]) -> Sequence[Found]:
         subjects.setdefault(id(item.check), (item.check, []))[1].append(item.subject)
     now = set()
     for check, some in subjects.values():
-        for _, finding in check.faults(check.fresh(some)):
+        for _, finding in sure(check, check.fresh(some)):
             now.add((id(check), key(finding)))
     return [item for item in found if (id(item.check), key(item.finding)) in now]

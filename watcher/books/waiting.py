@@ -55,8 +55,7 @@ class Waiting:
         known = True
         if self._daemon is None:
             yield NO_DAEMON
-        for trouble in self._note.troubles:
-            yield f"the daemon goes on as soon as it can, for since {trouble.since} it has trouble {trouble.what}: {trouble.reason}"
+        yield from self._troubles()
         works = {behind.model for behind in self._note.behind}
         if model not in works and (reason := self._routes.obstacles().get(model)):
             yield f"its model {model} cannot be used: {reason}"
@@ -88,7 +87,15 @@ class Waiting:
                 f"{path} was in work when the daemon ended, {times}: the next `watcher run` goes on with it. After "
                 f"{MOST_ATTEMPTS} times it is put aside, into the folder of failed pictures."
             )
-        return f"{path} is in work, {times}: the daemon ({self._daemon}) has claimed it."
+        return f"{'; '.join([f'{path} is in work, {times}: the daemon ({self._daemon}) has claimed it', *self._troubles()])}."
+
+    def _troubles(self) -> Iterator[str]:
+        """What the daemon cannot do at the moment, which may hold up any picture."""
+        for trouble in self._note.troubles:
+            yield (
+                f"the daemon goes on as soon as it can, for since {trouble.since} it has trouble {trouble.what}: "
+                f"{trouble.reason}"
+            )
 
 
 def _span(seconds: float) -> str:

@@ -9,6 +9,7 @@ import click
 
 from watcher.cli.options import format_option, the_home
 from watcher.cli.output import print_rows
+from watcher.errors import UsageError
 
 COLUMNS = ("file", "path", "row", "sentence")
 
@@ -30,6 +31,8 @@ def explain(ctx: click.Context, form: str, files: tuple[str, ...]) -> None:
     from watcher.intake.names import clean
     from watcher.results import Database, NoDatabase
 
+    if not all(map(str.strip, files)):
+        raise UsageError("say which file: a path or a name")
     home = the_home(ctx)
     rows = []
     with ExitStack() as stack:

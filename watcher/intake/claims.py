@@ -80,12 +80,15 @@ class ClaimFolder:
 
     def file(self, claim: Claim) -> Path:
         """Where a claimed picture stands."""
-        name = self._one_name(claim)
-        return self._root / name if name else self._root / self._prefix(claim) / claim.path
+        return self._inbox / self._inside(claim)
 
     def open(self, claim: Claim) -> int:
         """A handle to read a claimed picture. Raises OSError, also where a link has taken its place or a folder's."""
-        return open_inside(self._inbox, os.path.relpath(self.file(claim), self._inbox))
+        return open_inside(self._inbox, self._inside(claim))
+
+    def _inside(self, claim: Claim) -> str:
+        """Where a claimed picture stands in the inbox."""
+        return os.path.join(FOLDER, self._one_name(claim) or os.path.join(self._prefix(claim), claim.path))
 
     def claim(self, seen: Seen) -> Claim | None:
         """Takes the picture; None if it is still being written, changed after all, or is gone.

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+PLAIN_FOLDER = "a folder; the pictures in it are taken"
 HIDDEN = "the folder {} is hidden, and nothing in such a folder is looked at"
 BYPRODUCT = "the folder {} is one that systems keep for themselves, and nothing in it is looked at"
 TEMPORARY = "its name fits {}, under which programs keep what is not finished or no picture; rename it to have it taken"
@@ -36,7 +37,7 @@ def _reasons(inbox: Path, path: str) -> Iterator[str]:
     name, status = os.path.basename(path), os.lstat(inbox / path)
     if stat.S_ISDIR(status.st_mode):
         yield from _of_folder(inbox, path, device)
-        yield FOLDER if has_picture_ending(name) else "a folder; the pictures in it are taken"
+        yield FOLDER if has_picture_ending(name) else PLAIN_FOLDER
     if pattern := temporary_pattern(name):
         yield TEMPORARY.format(pattern)
     if len(os.fsencode(path)) > LONGEST_PATH:

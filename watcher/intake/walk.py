@@ -9,14 +9,17 @@ from watcher.intake.filters import is_hidden_folder
 from watcher.intake.inside import folder_inside
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Callable, Collection, Iterator
     from pathlib import Path
 
 
-def files(root: Path, skip: Collection[Path] = ()) -> Iterator[Path]:
+def files(
+    root: Path, skip: Collection[Path] = (), closed: Callable[[Path, OSError], None] | None = None
+) -> Iterator[Path]:
     """Every regular file below `root`, raw, but for what lies in hidden folders and in those of `skip`.
 
-    Links are not followed; what goes away meanwhile is passed over. Raises OSError where a folder cannot be read.
+    Links are not followed; what goes away meanwhile is passed over. A folder that cannot be read is told to `closed`;
+    without it that raises OSError.
     """
     pending = [""]
     while pending:
@@ -31,3 +34,7 @@ def files(root: Path, skip: Collection[Path] = ()) -> Iterator[Path]:
                         pending += [] if root / path in skip else [path]
         except (FileNotFoundError, NotADirectoryError):
             continue
+        except OSError as fault:
+            if closed is None:
+                raise
+            closed(root / folder, fault)

@@ -13,8 +13,9 @@ from watcher.vision.annotate import annotate
 from watcher.vision.encode import Caption, annotated_name, encode, suffix_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+    from typing import Literal
 
     from PIL import Image
 
@@ -61,10 +62,18 @@ def retract(home: Home, claim: Claim) -> None:
     with suppress(FileNotFoundError):
         _half(home, claim).unlink()
     form = suffix_for(claim.path, home.settings.annotate.format)
-    name = annotated_name(clean(claim.path), ".png" if form == "png" else ".jpg")
-    for target in targets_for(home.outbox, claim, name):
+    for target in _places(home, claim, ".png" if form == "png" else ".jpg"):
         if is_copy_of(claim.id, home.outbox, target):
             target.unlink()
+
+
+def places(home: Home, claim: Claim) -> set[Path]:
+    """All places that the copy of a claim may be given, whatever the settings said of its format."""
+    return {*_places(home, claim, ".jpg"), *_places(home, claim, ".png")}
+
+
+def _places(home: Home, claim: Claim, suffix: Literal[".jpg", ".png"]) -> Iterator[Path]:
+    return targets_for(home.outbox, claim, annotated_name(clean(claim.path), suffix))
 
 
 def _half(home: Home, claim: Claim) -> Path:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from watcher.intake.names import clean
+from watcher.service.named import TAG
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from watcher.intake.arrivals import Seen
     from watcher.results import Database
-
-# How a picture is called that came back beside a new one of its name.
-_TAG = re.compile(r"~[a-z2-7]{8}(?=(\.[^./]*)?\Z)")
 
 
 def not_kept(pictures: Sequence[Seen], database: Database) -> list[Seen]:
@@ -29,4 +26,4 @@ def not_kept(pictures: Sequence[Seen], database: Database) -> list[Seen]:
 
 def names_of(path: str) -> set[str]:
     """Under which a picture may have been recorded."""
-    return {clean(path), _TAG.sub("", clean(path))}
+    return {clean(path), TAG.sub("", clean(path))}

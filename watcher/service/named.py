@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from watcher.results.audit import Entry
 
 # What a name carries that was given because the picture's own was taken: a claim's id, or half of it.
-_TAG = re.compile(r"(?:\A|~)([a-z2-7]{16}|[a-z2-7]{8})(?:\.[^.]*)?\Z")
+TAG = re.compile(r"~([a-z2-7]{16}|[a-z2-7]{8})(?=(?:\.[^./]*)?\Z)")
+# And a name that is nothing else.
+_ONLY_CLAIM = re.compile(r"([a-z2-7]{16})(?:\.[^.]*)?\Z")
 
 
 def named(home: Home, database: Database, folder: Path, paths: Sequence[Path]) -> dict[Path, Entry]:
@@ -29,6 +31,7 @@ def named(home: Home, database: Database, folder: Path, paths: Sequence[Path]) -
     insides = [clean(os.path.relpath(path, folder)) for path in paths]
     places = (clean(home.relative(path)) for path in paths)
     rows = audit.by_original(database, zip(insides, places, strict=True))
-    rows += audit.by_beginning_of_claim(database, (match[1] for path in paths if (match := _TAG.search(path.name))))
+    tags = (TAG.search(path.name) or _ONLY_CLAIM.match(path.name) for path in paths)
+    rows += audit.by_beginning_of_claim(database, (tag[1] for tag in tags if tag))
     rows.sort(key=lambda entry: entry.id)
     return {home.root / entry.original_path: entry for entry in rows if entry.original_path and entry.kept is None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from watcher.intake.claims import short
 from watcher.intake.filters import has_picture_ending
 from watcher.intake.inside import folder_inside, open_inside
 from watcher.intake.names import clean
-from watcher.service.named import named
+from watcher.service.named import TAG, named
 from watcher.vision.encode import ENDINGS, annotated_name
 from watcher.vision.likeness import ALIKE, unlikeness
 
@@ -25,8 +24,6 @@ if TYPE_CHECKING:
 
     from watcher.home import Home
     from watcher.results import Database
-
-_ANY_TAG = re.compile(r"~[a-z2-7]{8}([a-z2-7]{8})?(?=(\.[^.]*)?\Z)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +84,7 @@ class Originals:
         key = folder / "*counted"
         if key not in self._listed:
             self._listed[key] = self._names(folder)
-        return Counter(_ANY_TAG.sub("", name) for name in self._listed[key])[_ANY_TAG.sub("", base)]
+        return Counter(TAG.sub("", name) for name in self._listed[key])[TAG.sub("", base)]
 
     def _names(self, folder: Path) -> list[str]:
         """The pictures in a folder. Those of the last few folders are remembered."""
@@ -145,7 +142,7 @@ class Originals:
 def _dropped(place: Path, folder: Path, claim: str | None) -> str:
     """The path below the inbox under which a file was dropped that has kept its name, but for what was added to it."""
     inside = place.relative_to(folder)
-    name = _ANY_TAG.sub("", inside.name) if claim is None else _without(inside.name, claim)
+    name = TAG.sub("", inside.name) if claim is None else _without(inside.name, claim)
     return clean(str(inside.with_name(name)))
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC
 from typing import TYPE_CHECKING
 
 from watcher.errors import HomeError
 from watcher.intake.names import clean
 from watcher.results import NoDatabase
 from watcher.service.reprocess import alone, end_begun, open_results, owners_of
+from watcher.service.tried_again import reason
 from watcher.service.way_back import WayBack
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def retry(home: Home, names: Collection[str] | None, group: str | None, now: dat
             wanted = [row for row in chunk if row.begun or names is None or _names(home, row) & set(names)]
             owners = owners_of(home, database, wanted)
             rows = [row for row in wanted if row.begun or way.has(row, owners)]
-            end_begun(home, database, rows, f"tried again on {now.astimezone(UTC).date().isoformat()}")
+            end_begun(home, database, rows, reason(now))
             done.in_line += len(rows)
             left -= {name for row in rows for name in _names(home, row)}
     done.unknown = sorted(left)

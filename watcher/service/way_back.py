@@ -90,11 +90,13 @@ class WayBack:
         if row.original_path is None or row.kept is not None or owners.get(row.original_path) != row.id:
             return None
         place = self._home.root / row.original_path
-        if not reached(self._home.folder_of(place), place):  # behind a link is what we have not put there
+        folder = self._home.folder_of(place)
+        if not reached(folder, place):  # behind a link is what we have not put there
             return None
         with suppress(FileNotFoundError, NotADirectoryError):
             status = os.lstat(place)
-            if stat.S_ISREG(status.st_mode) and row.size in {None, status.st_size}:
+            mended = folder == self._home.failed  # a failed picture may have been, where it stands
+            if stat.S_ISREG(status.st_mode) and (mended or row.size in {None, status.st_size}):
                 return place
         return None
 
@@ -114,6 +116,8 @@ def bring_back(claims: ClaimFolder, claim: Claim, place: Path) -> None:
         claims.bring(claim, place)
     except FileExistsError:  # an earlier try came as far as the copy
         if filecmp.cmp(place, claims.file(claim), shallow=False):
+            sync(claims.file(claim))  # it may not be on the disk yet
+            sync(claims.file(claim).parent)
             place.unlink()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from watcher.books.accepted import GONE_FOR_GOOD, not_accepted
 from watcher.books.checks.check import Check
 from watcher.books.findings import CannotMend, Finding, Kind
 from watcher.results import audit
@@ -62,14 +63,17 @@ class SharedOriginals(Check["Shared"]):
         return [pair for chunk in chunks for pair in chunk]
 
     def faults(self, subjects: Sequence[Shared]) -> Iterator[tuple[Shared, Finding]]:
+        yield from not_accepted(self.books, self._faults(subjects))
+
+    def _faults(self, subjects: Sequence[Shared]) -> Iterator[tuple[Shared, Finding]]:
         for pair in subjects:
             older, newest = pair.older, pair.newest
             self.books.noted.shared.add(older.id)
             same = older.sha256 == newest.sha256
             sentence = f"Rows {older.id} and {newest.id} both name the original {older.original_path}: " + (
-                f"it was put into the inbox again, and --repair says so of row {older.id}."
+                f"it was put into the inbox again, and --repair marks row {older.id} as superseded."
                 if same
-                else f"it is that of row {newest.id} now, and that of row {older.id} is gone."
+                else f"it is that of row {newest.id} now, and that of row {older.id} is gone.{GONE_FOR_GOOD}"
             )
             yield (
                 pair,

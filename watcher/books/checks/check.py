@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from watcher.books.findings import Finding, Kind
+from watcher.intake.walk import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from watcher.books.books import Books
 
 Subject = TypeVar("Subject")
-Item = TypeVar("Item")
-CHUNK = 500
 
 
 class Check(ABC, Generic[Subject]):
@@ -48,14 +46,18 @@ class Check(ABC, Generic[Subject]):
         raise NotImplementedError(finding.kind)
 
 
-def in_chunks(items: Iterable[Item]) -> Iterator[list[Item]]:
-    """The items, so many at a time as one question to the database takes."""
-    rest = iter(items)
-    while chunk := list(islice(rest, CHUNK)):
-        yield chunk
+def walk(books: Books, root: Path, skip: Collection[Path], wanted: Callable[[str], bool]) -> Iterator[Path]:
+    """The files below a folder that have `wanted` names; in the end the folders that could not be looked through."""
+    closed: dict[Path, OSError] = {}
+    yield from (path for path in files(root, skip, closed.__setitem__) if wanted(path.name))
+    books.noted.closed |= closed
+    yield from closed
 
 
 def unreadable(books: Books, path: Path, fault: OSError, row: int | None = None) -> Finding:
-    """A file of which nothing can be said."""
-    sentence = f"{books.said(path)} cannot be read ({fault.strerror}): let this user read it, or mend its disk."
+    """A file, or a folder, of which nothing can be said."""
+    if row is None:  # found by looking through a folder: it need not be told again of the row that names it
+        books.noted.unreadable.add(path)
+    why = books.noted.closed.get(path, fault).strerror
+    sentence = f"{books.said(path)} cannot be read ({why}): let this user read it, or mend its disk."
     return Finding(kind=Kind.UNREADABLE, path=books.said(path), row=row, sentence=sentence, repairable=False)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from watcher.books.checks.check import Check, in_chunks
+from watcher.books.checks.check import Check
 from watcher.books.findings import CannotMend, Finding, Kind
+from watcher.chunks import in_chunks
 from watcher.clock import utc
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.moves import sync

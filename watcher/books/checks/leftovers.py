@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from watcher.books.checks.check import Check, in_chunks
+from watcher.books.checks.check import Check, unreadable, walk
 from watcher.books.findings import Finding, Kind
+from watcher.chunks import in_chunks
 from watcher.intake.presence import FOLDER
-from watcher.intake.walk import files
 from watcher.intake.writers import is_being_written
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ class Leftovers(Check["Path"]):
         folders = [home.inbox, home.inbox / FOLDER, home.outbox, home.done, home.failed]
         for folder in folders:
             if not self.books.is_away(folder):
-                found = files(folder, set(folders) - {folder})
-                yield from in_chunks(path for path in found if HALF.fullmatch(path.name))
+                skip = set(folders) - {folder}
+                yield from in_chunks(walk(self.books, folder, skip, lambda name: HALF.fullmatch(name) is not None))
 
     def faults(self, subjects: Sequence[Path]) -> Iterator[tuple[Path, Finding]]:
         if self.books.daemon or self.books.reprocess:
@@ -38,12 +38,13 @@ class Leftovers(Check["Path"]):
         claimed = self.books.claimed()
         for path in subjects:
             match = HALF.fullmatch(path.name)
-            if (
-                match is None
-                or (match[1] and match[1] in claimed)
-                or self.books.regular(path) is None
-                or is_being_written(path)
-            ):
+            if match is None or (match[1] and match[1] in claimed):
+                continue  # a folder that is closed to us is told of by others
+            try:
+                if self.books.regular(path) is None or is_being_written(path):
+                    continue
+            except OSError as fault:
+                yield path, unreadable(self.books, path, fault)
                 continue
             said = self.books.said(path)
             sentence = f"{said} is half of a file, of a process that died: --repair removes it."

@@ -1,42 +1,46 @@
-"""The pictures that stand in done/: each is one that a row names."""
+"""The pictures that stand in done/ and in failed/: each is one that a row names."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from watcher.books.checks.check import Check, in_chunks, unreadable
+from watcher.books.checks.check import Check, unreadable, walk
 from watcher.books.findings import CannotMend, Finding, Kind
+from watcher.chunks import in_chunks
 from watcher.intake.arrivals import Claim
 from watcher.intake.claims import ClaimFolder, fingerprint_of
 from watcher.intake.filters import has_picture_ending, is_temporary
 from watcher.intake.moves import sync
-from watcher.intake.walk import files
-from watcher.results import audit
+from watcher.results import State, audit
 from watcher.service.named import named
 from watcher.service.way_back import bring_back, owner_again
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
-    from pathlib import Path
 
+    from watcher.books.books import Books
     from watcher.results.audit import Entry
 
 
-class Originals(Check["Path"]):
-    """Files under pictures' names in done/ that no row names: moved ones, and such as the books do not know."""
+class _Originals(Check["Path"]):
+    """Files under pictures' names that no row names: moved ones, and such as the books do not know."""
+
+    folder: Path
+    states: Sequence[State]
 
     def chunks(self) -> Iterator[Sequence[Path]]:
         home = self.books.home
-        if self.books.is_away(home.done):
+        if self.books.is_away(self.folder):
             return
-        found = files(home.done, {home.outbox, home.failed, home.corrections, home.models, home.jobs})
-        yield from in_chunks(path for path in found if has_picture_ending(path.name) and not is_temporary(path.name))
+        skip = {home.outbox, home.done, home.failed, home.corrections, home.models, home.jobs} - {self.folder}
+        yield from in_chunks(walk(self.books, self.folder, skip, _may_be_a_picture))
 
     def faults(self, subjects: Sequence[Path]) -> Iterator[tuple[Path, Finding]]:
-        known = named(self.books.home, self.books.database, self.books.home.done, subjects)
+        known = named(self.books.home, self.books.database, self.folder, subjects)
         contents: dict[Path, str] = {}
         for path in subjects:
             if path in known:
@@ -48,11 +52,15 @@ class Originals(Check["Path"]):
             except OSError as fault:
                 yield path, unreadable(self.books, path, fault)
         rows: dict[str, list[Entry]] = {}
-        for entry in audit.by_content(self.books.database, contents.values()):
+        for entry in audit.by_content(self.books.database, contents.values(), self.states):
             rows.setdefault(entry.sha256 or "", []).append(entry)
         claimed = self.books.claimed()
         for path, sha256 in contents.items():
-            if finding := self._fault(path, rows.get(sha256, []), claimed):
+            try:
+                finding = self._fault(path, rows.get(sha256, []), claimed)
+            except OSError as fault:
+                finding = unreadable(self.books, Path(fault.filename), fault)
+            if finding:
                 yield path, finding
 
     def mend(self, subject: Path, finding: Finding) -> str:
@@ -63,7 +71,7 @@ class Originals(Check["Path"]):
         fingerprint = fingerprint_of(subject)
         if fingerprint is None:
             raise CannotMend("it is gone")
-        inside = os.path.relpath(subject, books.home.done)
+        inside = os.path.relpath(subject, self.folder)
         # Made from the file itself, so that a repetition after a crash goes on with what that left.
         seed = hashlib.sha256(os.fsencode(f"{inside}\0{fingerprint.device}:{fingerprint}")).digest()
         claim = Claim(base64.b32encode(seed[:10]).decode().lower(), inside, fingerprint)
@@ -96,6 +104,35 @@ class Originals(Check["Path"]):
         )
 
     def _lacks_original(self, entry: Entry, place: str, claimed: Container[str]) -> bool:
+        """Raises OSError, which names the file, where that cannot be told."""
         if entry.claim in claimed or self.books.noted.originals.get(entry.id, place) != place:
             return False
-        return not self.books.is_original(self.books.place(entry.original_path or ""), entry, contents=True)
+        intended = self.books.place(entry.original_path or "")
+        try:
+            return not self.books.is_original(intended, entry, contents=True)
+        except OSError as fault:
+            raise OSError(fault.errno, fault.strerror, str(intended)) from fault
+
+
+class DoneOriginals(_Originals):
+    """Those of results, in done/."""
+
+    states = audit.COUNTED
+
+    def __init__(self, books: Books) -> None:
+        super().__init__(books)
+        self.folder = books.home.done
+
+
+class FailedOriginals(_Originals):
+    """Pictures that could not be read, in failed/. One that no row names is tried again."""
+
+    states = (State.FAILED,)
+
+    def __init__(self, books: Books) -> None:
+        super().__init__(books)
+        self.folder = books.home.failed
+
+
+def _may_be_a_picture(name: str) -> bool:
+    return has_picture_ending(name) and not is_temporary(name)

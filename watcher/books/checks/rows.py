@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
+from watcher.books.accepted import GONE_FOR_GOOD, not_accepted
 from watcher.books.checks.check import Check, unreadable
 from watcher.books.findings import CannotMend, Finding, Kind
 from watcher.books.remaking import claim_of, remake
+from watcher.intake.moves import stands
 from watcher.intake.names import tagged
 from watcher.results import State, audit
-from watcher.service.finishing import REASON_ENDING, write_note
+from watcher.service.notes import REASON_ENDING, write_note
 from watcher.service.places import note_of, plain_name
+from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
@@ -30,6 +32,9 @@ class Rows(Check["Entry"]):
         return audit.by_id(self.books.database, (entry.id for entry in subjects))
 
     def faults(self, subjects: Sequence[Entry]) -> Iterator[tuple[Entry, Finding]]:
+        yield from not_accepted(self.books, self._faults(subjects))
+
+    def _faults(self, subjects: Sequence[Entry]) -> Iterator[tuple[Entry, Finding]]:
         counted = [entry.id for entry in subjects if entry.counts]
         predicted = audit.with_predictions(self.books.database, counted)
         claimed = self.books.claimed()
@@ -78,27 +83,38 @@ class Rows(Check["Entry"]):
         try:
             if place and books.is_copy(place, entry.claim):
                 return None
-            stands = place is not None and os.path.lexists(place)
+            there = place is not None and stands(place)
+            newer = self._whose_copy(entry, place) if place and there else None
             if entry.id not in predicted:
                 raise CannotMend("the row has no labels")
             books.source(entry)
             if books.is_away(books.home.outbox):
                 raise CannotMend("the outbox is not there")
         except CannotMend as fault:
-            how, repairable = f"and it cannot be made anew: {fault}.", False
+            how, repairable = f", and it cannot be made anew, for {fault}.", False
         except OSError as fault:
-            return unreadable(books, place or books.home.outbox, fault, entry.id)
+            return self._unreadable(place or books.home.outbox, fault, entry)
         else:
-            how, repairable = "--repair makes it anew.", True
+            how, repairable = ": --repair makes it anew.", True
         copy = f"The annotated copy of row {entry.id} ({entry.path})"
         if place is None:
-            return self._finding(Kind.COPY_MISSING, entry, None, f"{copy} is named nowhere: {how}", repairable)
-        if stands:
-            sentence = f"{copy} is not what stands in {entry.outbox_path}, which is another file: {how}"
+            return self._finding(
+                Kind.COPY_MISSING, entry, None, f"{copy} is named nowhere{how}{GONE_FOR_GOOD}", repairable
+            )
+        if newer:
+            sentence = f"{copy} is gone: in {entry.outbox_path} stands that of row {newer} now{how}{GONE_FOR_GOOD}"
+            return self._finding(Kind.COPY_MISSING, entry, place, sentence, repairable)
+        if there:
+            sentence = f"{copy} is not what stands in {entry.outbox_path}, which is another file{how}"
             return self._finding(Kind.COPY_OF_ANOTHER, entry, place, sentence, repairable)
-        return self._finding(
-            Kind.COPY_MISSING, entry, place, f"{copy} is not in {entry.outbox_path}: {how}", repairable
-        )
+        sentence = f"{copy} is not in {entry.outbox_path}{how}{GONE_FOR_GOOD}"
+        return self._finding(Kind.COPY_MISSING, entry, place, sentence, repairable)
+
+    def _whose_copy(self, entry: Entry, place: Path) -> int | None:
+        """The row whose copy has got the name of this one's since that was taken out. Raises OSError."""
+        caption = read_caption(place) if self.books.regular(place) else None
+        other = audit.by_claim(self.books.database, [caption.claim]).get(caption.claim) if caption else None
+        return other.id if other and other.counts and other.outbox_path == entry.outbox_path else None
 
     def _original(self, entry: Entry, claimed: Container[str]) -> Finding | None:
         books = self.books
@@ -111,23 +127,31 @@ class Rows(Check["Entry"]):
         try:
             if books.is_original(place, entry, contents=books.contents):
                 return None
-            stands = books.regular(place) is not None
+            there = books.regular(place) is not None
         except OSError as fault:
-            return unreadable(books, place, fault, entry.id)
-        if stands:
+            return self._unreadable(place, fault, entry)
+        if there:
             sentence = f"{original} is not what stands in {entry.original_path}: put back the file as it was."
             return self._finding(Kind.ORIGINAL_CHANGED, entry, place, sentence)
         sentence = f"{original} is not in {entry.original_path}, nor elsewhere in {books.said(books.home.done)}: "
-        return self._finding(Kind.ORIGINAL_MISSING, entry, place, f"{sentence}put it back there.")
+        return self._finding(Kind.ORIGINAL_MISSING, entry, place, f"{sentence}put it back there.{GONE_FOR_GOOD}")
 
     def _failed(self, entry: Entry) -> Finding | None:
         """A failed picture that is not there was moved back by somebody, or deleted, as its note says that one may."""
-        if entry.original_path is None:
+        if entry.original_path is None or entry.id in self.books.noted.originals:
             return None
         place = self.books.place(entry.original_path)
+        if self.books.is_away(place):
+            return None
+        try:
+            return self._put_aside(entry, place)
+        except OSError as fault:
+            return self._unreadable(place, fault, entry)
+
+    def _put_aside(self, entry: Entry, place: Path) -> Finding | None:
         if self.books.is_original(place, entry):
             note = note_of(place, claim_of(entry), REASON_ENDING)
-            if os.path.lexists(note):
+            if stands(note):
                 return None
             sentence = (
                 f"The note that says why row {entry.id} ({entry.path}) failed is not beside {entry.original_path}: "
@@ -158,6 +182,13 @@ class Rows(Check["Entry"]):
         write_note(original, claim_of(entry), entry.reason or "unknown")
         note = note_of(original, claim_of(entry), REASON_ENDING)
         return f"{self.books.said(note)} is written again."
+
+    def _unreadable(self, place: Path, fault: OSError, entry: Entry) -> Finding | None:
+        """None where those who look through the folders have told of it, or of a folder above it."""
+        noted = self.books.noted
+        if place in noted.unreadable or any(folder in noted.closed for folder in place.parents):
+            return None
+        return unreadable(self.books, place, fault, entry.id)
 
     def _finding(self, kind: Kind, entry: Entry, path: Path | None, sentence: str, repairable: bool = False) -> Finding:
         said = self.books.said(path) if path else None
