@@ -15,11 +15,12 @@ from structlog.testing import capture_logs
 
 from watcher.errors import HomeError, ModelError
 from watcher.models.importing import import_model
-from watcher.models.package import load
+from watcher.models.package import MODEL, load
 from watcher.models.registry import Registry
 from watcher.results import State
 from watcher.service import daemon
 from watcher.service.daemon import Daemon
+from watcher.service.status import status
 from watcher.vision.encode import read_caption
 
 ROUTED = {"default": "tiny", "routes": {"cells": "cells"}}
@@ -256,3 +257,36 @@ def test_the_pictures_of_a_model_that_gives_no_numbers_wait(tmp_path: Path, tiny
         assert homes.run_once(home) == []
     assert homes.paths(home.inbox) == {"a.png"}
     assert any("broken/1 gives no numbers" in line.get("reason", "") for line in logs)
+
+
+def test_once_says_that_pictures_wait_for_a_model_that_was_changed(tmp_path: Path, tiny_home_models: Path) -> None:
+    """As of one that is not here: what can be done is done, then one line and the exit code 1."""
+    models = tmp_path / "models"
+    shutil.copytree(tiny_home_models / "tiny", models / "tiny")
+    import_model(Registry(models), "cells", models / "tiny" / "1", homes.NOON)
+    with (models / "cells" / "1" / MODEL).open("ab") as file:
+        file.write(b"!")
+    home = homes.make(
+        tmp_path / "home", models, models={"default": "tiny", "routes": {"cells": "cells", "x": "absent"}}
+    )
+    for path in ("a.png", "cells/a.png", "cells/b.png", "x/a.png"):
+        homes.drop(home.inbox, path, homes.picture("red"))
+    done = homes.watcher("run", "--once", home=home.root)
+    assert done.returncode == 1
+    absent, cells = [line for line in done.stderr.splitlines() if line.startswith("watcher: ")]
+    assert absent.startswith("watcher: 1 picture still waiting: there is no model absent")
+    assert cells.startswith("watcher: 2 pictures still waiting: cells/1: ") and "was changed" in cells
+    assert homes.paths(home.inbox) == {"cells/a.png", "cells/b.png", "x/a.png"}
+    assert homes.paths(home.done) == {"a.png"}
+
+
+def test_status_tells_of_a_model_that_was_changed(tmp_path: Path, tiny_home_models: Path) -> None:
+    """Before anybody drops a picture for it."""
+    models = tmp_path / "models"
+    shutil.copytree(tiny_home_models / "tiny", models / "tiny")
+    model = models / "tiny" / "1" / MODEL
+    model.write_bytes(model.read_bytes() + b"!")
+    home = homes.make(tmp_path / "home", models)
+    with homes.daemon_thread(home):
+        [trouble] = homes.wait_for(lambda: status(home).troubles, "status tells of it")
+        assert (trouble.what, "was changed" in trouble.reason) == ("using the model tiny", True)

@@ -8,12 +8,15 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from watcher import locks
 from watcher.errors import HomeError
 from watcher.service import lock
 from watcher.service.identity import NAME, identity
@@ -127,3 +130,64 @@ def test_all_who_come_at_once_agree_on_the_name(tmp_path: Path) -> None:
             (home := tmp_path / str(number)).mkdir()
             assert len(set(pool.map(ask, [home] * 4))) == 1
             assert [path.name for path in home.iterdir()] == [NAME]
+
+
+ANEW = """
+import os, sys
+from datetime import UTC, datetime
+from pathlib import Path
+from watcher import locks
+with locks.held(Path(sys.argv[1]), datetime(2026, 11, 23, 12, tzinfo=UTC)) as handle:
+    print(os.getpid(), locks.HANDED_ON in os.environ, os.get_inheritable(handle), flush=True)
+    sys.stdin.readline()
+    if len(sys.argv) == 2:
+        os.execve(sys.executable, [*sys.orig_argv, "anew"], locks.handed_on(handle))
+"""
+
+
+def test_a_lock_goes_over_to_the_program_that_takes_the_place_of_another(tmp_path: Path) -> None:
+    """Nobody gets it in between; and no process that this one starts inherits it."""
+    path = tmp_path / "lock"
+    command = [sys.executable, "-c", ANEW, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as process:
+        assert process.stdin and process.stdout
+        said = f"{process.pid} False False\n".encode()
+        assert process.stdout.readline() == said
+        other, got, stop = os.open(path, os.O_RDWR), [], threading.Event()
+
+        def grab() -> None:
+            while not stop.is_set():
+                with suppress(BlockingIOError):
+                    fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    got.append(time.monotonic())
+                    fcntl.flock(other, fcntl.LOCK_UN)
+
+        grabbing = threading.Thread(target=grab)
+        grabbing.start()
+        try:
+            process.stdin.write(b"\n")
+            assert process.stdout.readline() == said
+        finally:
+            stop.set()
+            grabbing.join()
+        os.close(other)
+        assert got == []
+        process.stdin.write(b"\n")
+    assert lock.holder(path) is None
+
+
+def test_a_handle_that_is_no_lock_of_this_home_is_not_believed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says."""
+    with (tmp_path / "other").open("w") as other:
+        for said in (str(other.fileno()), "-1", "99999", "x"):
+            monkeypatch.setenv(locks.HANDED_ON, said)
+            with lock.held(tmp_path / "lock", NOW) as handle:
+                assert os.path.samestat(os.fstat(handle), os.stat(tmp_path / "lock"))
+    assert (tmp_path / "other").read_text() == ""
+
+
+def test_a_lock_that_cannot_be_opened_says_so(tmp_path: Path) -> None:
+    """In one line, with the file."""
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(HomeError, match="lock: Is a directory"), lock.held(tmp_path / "lock", NOW):
+        pass

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from watcher.service.note import NAME, SIZE, Behind, DaemonNote, Note, Trouble, read
+from watcher.service.note import NAME, SIZE, Behind, DaemonNote, Note, Trouble, Working, read
 
 NOON, LATER = "2026-11-23T12:00:00+00:00", "2026-11-23T12:05:00+00:00"
 
@@ -24,11 +24,11 @@ def note(tmp_path: Path) -> DaemonNote:
 
 def test_what_is_noted_is_read_again(note: DaemonNote, tmp_path: Path) -> None:
     """Each part for itself."""
-    note.use({"tiny": 2})
+    note.use([Working("tiny", 2, "graph")])
     note.fall_behind([Behind("tiny", 1, "it is broken")])
     note.trouble("writing to the outbox", "No space left on device", NOON)
     assert read(tmp_path) == Note(
-        {"tiny": 2},
+        (Working("tiny", 2, "graph"),),
         (Behind("tiny", 1, "it is broken"),),
         (Trouble("writing to the outbox", "No space left on device", NOON),),
     )
@@ -56,7 +56,7 @@ def test_it_takes_no_room_that_it_has_not_got_already(note: DaemonNote, tmp_path
 
 def test_a_new_daemon_begins_with_an_empty_note(note: DaemonNote, tmp_path: Path) -> None:
     """What was true of the one before is not of this one."""
-    note.use({"tiny": 2})
+    note.use([Working("tiny", 2, "graph")])
     DaemonNote(tmp_path).begin()
     assert read(tmp_path) == Note()
 
@@ -76,11 +76,11 @@ def test_one_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     with capture_logs() as logs:
         note = DaemonNote(tmp_path / "absent")
         note.begin()
-        note.use({"tiny": 1})
+        note.use([Working("tiny", 1, "graph")])
     assert [line["log_level"] for line in logs] == ["warning", "warning"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1]", '{"working": []}', json.dumps({"working": {}, "behind": [{}]})])
+@pytest.mark.parametrize("text", ["", "{", "[1]", '{"working": 1}', json.dumps({"working": [], "behind": [{}]})])
 def test_one_that_is_damaged_says_nothing(tmp_path: Path, text: str) -> None:
     """Nor does one that is not there."""
     assert read(tmp_path) == Note()

@@ -70,6 +70,19 @@ def test_waiting_ends_when_the_daemon_does() -> None:
     assert isinstance(stopped.value.__cause__, OSError)
 
 
+def test_another_fault_ends_the_trouble() -> None:
+    """Whoever takes care of it need not know what was waited for before."""
+    told: list[bool] = []
+    faults = [OSError(28, "No space left"), ZeroDivisionError()]
+
+    def step() -> None:
+        raise faults.pop(0)
+
+    with pytest.raises(ZeroDivisionError):
+        Patience(threading.Event(), lambda what, reason: told.append(reason is not None))(step, "writing")
+    assert told == [True, False]
+
+
 def test_a_mistake_of_ours_is_not_waited_for() -> None:
     """Only the world mends by itself."""
     with pytest.raises(ZeroDivisionError):

@@ -16,9 +16,10 @@ from watcher.intake.claims import ClaimFolder
 from watcher.intake.inbox import Inbox
 from watcher.intake.settle import Settler
 from watcher.models.registry import Registry
+from watcher.service.bench import Bench
 from watcher.service.reading import PixelBudget, Reader
 from watcher.service.reception import Reception
-from watcher.service.routes import Bench, Routes
+from watcher.service.routes import Routes
 from watcher.vision.outcome import Failed, Picture
 from watcher.vision.vision import Vision
 
@@ -162,3 +163,20 @@ def test_a_picture_for_which_the_memory_is_too_small_is_tried_by_the_next_start(
     assert rows["a.png"].reason == "Watcher stopped 3 times while it worked on this picture, which may be the cause"
     assert (rows["b.png"].label, rows["c.png"].label) == ("blue", "green")
     assert homes.paths(home.done) == {"b.png", "c.png"}
+
+
+def test_what_waits_for_a_model_that_cannot_be_run_goes_back_with_its_batch(home: Home, tiny_vision: Vision) -> None:
+    """Read or not; but what could not be read never needed it."""
+    front = Front(home, tiny_vision)
+    for seed in range(14):
+        homes.drop(home.inbox, f"{seed:02}.png", homes.picture("red", seed) if seed % 7 else b"none")
+    front.take()
+    batch = front.reception.batch()
+    failed = front.reception.lay_off(batch, "out of memory")
+    while not front.reception.idle:
+        failed += front.reception.batch()
+    assert sorted(read.claim.path for read in failed) == ["00.png", "07.png"]
+    front.close()
+    assert len(front.claims.ids()) == 2
+    assert len(list(home.inbox.glob("*.png"))) == 12
+    assert front.budget._used == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import homes
@@ -89,3 +91,43 @@ def test_a_share_that_hangs_is_a_trouble_until_it_answers() -> None:
     assert told == [("reading the inbox", True), ("reading the inbox", False)]
     assert [line["log_level"] for line in logs] == ["error", "info"]
     assert "no answer for 0 seconds" in logs[0]["reason"]
+
+
+HANG = """
+import ctypes, sys, threading
+from watcher.service import watch
+watch.LAST_RESORT_SECONDS, watch.LOOK_SECONDS = 0.4, 0.1
+clock = watch.Watch()
+stop = threading.Event()
+threading.Thread(target=clock.keep_looking, args=(stop,), daemon=True).start()
+with clock.over(0.2, lambda: print("told", flush=True), or_end=True):
+    {inside}
+{after}
+print("came through", flush=True)
+stop.set()
+"""
+HOLD = "ctypes.PyDLL(None).usleep({})"  # without giving back the interpreter's lock
+
+
+def hanging(inside: str, after: str = "pass") -> subprocess.CompletedProcess[str]:
+    script = HANG.format(inside=inside, after=after)
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_what_lets_nobody_look_ends_the_process() -> None:
+    """With the exit code 1, and a traceback that says where it was."""
+    ended = hanging(HOLD.format(30_000_000))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "most recent call first" in ended.stderr and "line 9" in ended.stderr
+
+
+def test_what_lets_others_look_is_only_told() -> None:
+    """Whoever is told has to see to it; the last resort does not come before them."""
+    ended = hanging("threading.Event().wait(2)")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "told\ncame through\n", "")
+
+
+def test_what_is_over_ends_nothing() -> None:
+    """A call that keeps the interpreter's lock for long while no picture is in work is nobody's fault."""
+    ended = hanging("pass", "stop.wait(0.7); " + HOLD.format(1_500_000))
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "came through\n", "")

@@ -4,6 +4,7 @@ WatcherError
 ├── UsageError            the command line asks for something that cannot be (exit code 2)
 ├── SettingsError         watcher.toml or a job file has faults, all of them listed
 ├── HomeError             there is no home here, or it cannot be used
+│   └── HomeUnavailable   not at the moment: its disk is full, a share is away. Worth a retry
 ├── ModelError            a model is missing, damaged or refused
 │   ├── ModelMissing      not in the registry
 │   └── NoTensorFlow      nothing to run a model with
@@ -38,6 +39,10 @@ class SettingsError(WatcherError):
 
 class HomeError(WatcherError):
     """The home folder is missing or unusable."""
+
+
+class HomeUnavailable(HomeError):
+    """The home cannot be used at the moment: the world's fault, which may mend."""
 
 
 class ModelError(WatcherError):

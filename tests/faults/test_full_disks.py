@@ -6,10 +6,12 @@ import homes
 import pytest
 from lasting import said
 from ledger import tally
-from mounting import Filler, can_mount, disk
+from mounting import Filler, can_mount, disk, set_readonly
 
 from watcher.results import State
+from watcher.service.lock import holder
 from watcher.service.note import read
+from watcher.service.room import take_room
 
 COUNT = 60
 BATCH = 4
@@ -107,3 +109,43 @@ def balance(home, state):
         assert homes.paths(home.failed) == names | {f"{name}.reason.txt" for name in names}
     verified = homes.watcher("verify", home=home.root)
     assert verified.returncode == 0, verified.stdout
+
+
+@pytest.mark.parametrize("before", ["new", "run"])
+def test_a_start_on_a_full_disk_is_waited_for(tmp_path, small, daemons, before):
+    """Of a home that is new, and of one that has run before."""
+    aside = {name: str(tmp_path / name) for name in ("inbox", "outbox", "done", "failed")}
+    home, log = daemons.make_home(small, folders=aside), tmp_path / "log"
+    if before == "run":
+        with daemons.running(home, log):
+            pass
+    else:
+        take_room(home)  # as `watcher init` does
+    drop_all(home.inbox)
+    filler = Filler(small)
+    filler.fill()
+    begin = log.stat().st_size if log.exists() else 0
+    with daemons.running(home, log, until="not possible now"):
+        assert "No space left" in said(log, begin) or "full" in said(log, begin)
+        homes.wait_for(lambda: read(home.root).troubles, "it tells of it")
+        assert (holder(home.lock) or "").startswith(f"process {daemons.number} on ")
+        assert len(homes.paths(home.inbox)) == COUNT
+        filler.remove()
+        homes.wait_for(lambda: not waiting(home), "all is done")
+        homes.wait_for(lambda: not read(home.root).troubles, "it says no more of it")
+    balance(home, State.DONE)
+    tally("a start on a full disk", tried=1)
+
+
+def test_a_start_on_a_disk_that_cannot_be_written_is_waited_for(tmp_path, small, daemons):
+    """As one is that was made read-only after a fault. Nobody else's lock is broken by that."""
+    aside = {name: str(tmp_path / name) for name in ("inbox", "outbox", "done", "failed")}
+    home, log = daemons.make_home(small, folders=aside), tmp_path / "log"
+    drop_all(home.inbox)
+    set_readonly(small, True)
+    with daemons.running(home, log, until="not possible now"):
+        assert "taking the home's lock" in said(log) and "Read-only file system" in said(log)
+        set_readonly(small, False)
+        homes.wait_for(lambda: not waiting(home), "all is done")
+    balance(home, State.DONE)
+    tally("a start on a disk that cannot be written", tried=1)

@@ -25,16 +25,19 @@ def init(ctx: click.Context, umask: str | None) -> None:
     Example: `watcher --home /srv/pictures init`
     """
     root = home_root(ctx)
-    settings = None
-    if not exists(root):
+    settings, new = None, not exists(root)
+    if new:
         settings = _settings(umask)
         keep_rights(settings)
     elif the_home(ctx) and umask is not None:
         raise UsageError(f"{root} is a home already: set umask under [permissions] in its watcher.toml")
     made = make_home(root, settings)
     home = the_home(ctx)
+    from watcher.service.room import take_room
     from watcher.service.shares import Shares
 
+    if new:
+        take_room(home)
     renewed = Shares(home).renew()
     if made:
         click.echo(f"A home in {root}:")

@@ -16,9 +16,10 @@ from watcher.cli import logs
 from watcher.cli.options import the_home
 from watcher.cli.output import console, pictures
 from watcher.errors import ModelMissing
+from watcher.locks import handed_on
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from watcher.home import Home
 
@@ -35,15 +36,15 @@ def run(ctx: click.Context, once: bool) -> None:
     """
     home = the_home(ctx)
     if once and sys.stderr.isatty():
-        _with_progress(home)
+        refused = _with_progress(home)
     else:
         logs.configure()
-        _run(home, once=once, report=lambda _: None)
+        refused = _run(home, once=once, report=lambda _: None)
     if once:
-        _complain_of_missing_models(home)
+        _complain_of_waiting_pictures(home, refused)
 
 
-def _run(home: Home, *, once: bool, report: Any) -> None:
+def _run(home: Home, *, once: bool, report: Any) -> Mapping[str, str]:
     stop = Event()
     wake = Event()
 
@@ -60,23 +61,26 @@ def _run(home: Home, *, once: bool, report: Any) -> None:
     from watcher.service.daemon import Daemon
 
     require_backend()
-    Daemon(home, report, wake, stop, start_anew=lambda: start_anew(stop)).run(once=once)
+    return Daemon(home, report, wake, stop, start_anew=lambda lock: start_anew(stop, lock)).run(once=once)
 
 
-def start_anew(stop: Event) -> None:
-    """The same process with a new program in it: whatever hangs is gone, and whoever supervises it sees nothing end."""
+def start_anew(stop: Event, lock: int) -> None:
+    """The same process with a new program in it: whatever hangs is gone, and whoever supervises it sees nothing end.
+
+    The home's lock goes over to it by its handle, so that nobody else can take it in between.
+    """
     try:
         if not stop.is_set():
             for handle in map(int, os.listdir("/proc/self/fd")):
                 if handle > 2:
                     with suppress(OSError):  # the one of the list itself
                         os.set_inheritable(handle, False)
-            os.execv(sys.executable, sys.orig_argv)  # noqa: S606  (no shell is what is wanted)
+            os.execve(sys.executable, sys.orig_argv, handed_on(lock))  # noqa: S606  (no shell is what is wanted)
     finally:
         os._exit(1)
 
 
-def _with_progress(home: Home) -> None:
+def _with_progress(home: Home) -> Mapping[str, str]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from watcher.service.status import status
@@ -90,12 +94,13 @@ def _with_progress(home: Home) -> None:
         def report(rows: Sequence[object]) -> None:
             progress.advance(task, len(rows))
 
-        _run(home, once=True, report=report)
+        return _run(home, once=True, report=report)
 
 
-def _complain_of_missing_models(home: Home) -> None:
+def _complain_of_waiting_pictures(home: Home, refused: Mapping[str, str]) -> None:
+    """Raises ModelMissing where pictures wait for models that are not here, or are `refused`."""
     from watcher.service.status import status
 
-    waits = [wait for wait in status(home).models_missing if wait.pictures]
+    waits = [wait for wait in status(home, refused).models_missing if wait.pictures]
     if waits:
         raise ModelMissing("\n".join(f"{pictures(wait.pictures)} still waiting: {wait.reason}" for wait in waits))

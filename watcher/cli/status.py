@@ -13,6 +13,7 @@ from watcher.cli.output import pictures, print_rows
 
 if TYPE_CHECKING:
     from watcher.jobs.standing import Standing
+    from watcher.service.note import Trouble
     from watcher.service.status import Status
 
 COUNTS = ("waiting", "claimed", "done", "failed", "duplicate", "vanished", "superseded", "total")
@@ -26,9 +27,17 @@ def status(ctx: click.Context, form: str) -> None:
 
     Example: `watcher status --format json`
     """
+    from watcher.errors import WatcherError
     from watcher.service.status import status as status_of
+    from watcher.service.status import troubles
 
-    found = status_of(the_home(ctx))
+    home = the_home(ctx)
+    try:
+        found = status_of(home)
+    except WatcherError:  # nothing can be counted, but what the daemon waits for may well be the same
+        for trouble in troubles(home):
+            click.echo(_sentence(trouble), err=True)
+        raise
     values: dict[str, Any] = dataclasses.asdict(found)
     if form == "json":
         click.echo(json.dumps(values, indent=1, ensure_ascii=False))
@@ -40,14 +49,15 @@ def status(ctx: click.Context, form: str) -> None:
 
 def _print(found: Status, values: dict[str, Any]) -> None:
     click.echo(f"The daemon runs: {found.daemon}." if found.daemon else "No daemon runs; start one with `watcher run`.")
+    if found.models_working:
+        loaded = (f"{each.model}/{each.version} ({each.engine})" for each in found.models_working)
+        click.echo(f"Models at work, with the engines that run them: {', '.join(loaded)}.")
     for trouble in found.troubles:
-        click.echo(
-            f"Not possible since {trouble.since}: {trouble.what}. {trouble.reason}. It goes on by itself once it can."
-        )
+        click.echo(_sentence(trouble))
     for damaged in found.databases_set_aside:
         click.echo(
             f"The results database was damaged and has been rebuilt; {damaged}.reason.txt tells what was lost. "
-            f"Delete {damaged} once you do not want it any more."
+            f"Delete {damaged} and the files whose names begin so once you do not want them any more."
         )
     for name in COUNTS:
         click.echo(f"{name:>12} {values[name]:>9,}")
@@ -67,6 +77,10 @@ def _print(found: Status, values: dict[str, Any]) -> None:
             click.echo(f"  {item.path}: {item.reason}")
         if found.left_alone > len(found.left_alone_first):
             click.echo("  …")
+
+
+def _sentence(trouble: Trouble) -> str:
+    return f"Not possible since {trouble.since}: {trouble.what}. {trouble.reason}. It goes on by itself once it can."
 
 
 def _job(job: Standing) -> str:

@@ -84,10 +84,14 @@ class Processes:
             if child.run.id == run:
                 child.process.kill()
 
-    def stop(self) -> None:
-        """Ends all: they go back into the queue, and the next start of the daemon goes on with them."""
-        for child in self._children:
+    def ask_to_end(self) -> None:
+        """They go back into the queue, and the next start of the daemon goes on with them."""
+        for child in list(self._children):
             child.process.send_signal(signal.SIGTERM)
+
+    def stop(self) -> None:
+        """Asks all to end, and waits until they have."""
+        self.ask_to_end()
         deadline = time.monotonic() + END_SECONDS
         for child in self._children:
             try:

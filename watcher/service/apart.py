@@ -44,6 +44,15 @@ def classify_apart(vision: Vision, pixels: Sequence[NDArray[np.uint8]]) -> list[
     return classify_apart(vision, pixels[:middle]) + classify_apart(vision, pixels[middle:])
 
 
+def must_run(vision: Vision) -> None:
+    """Raises EngineFault where the model stumbles over a plain gray picture."""
+    height, width = vision.package.card.input_size
+    try:
+        vision.classify([np.full((height, width, 3), GRAY, np.uint8)])
+    except Exception as fault:
+        raise EngineFault(f"the model {vision.package.id} cannot be run: {first_line(fault)}") from fault
+
+
 def _alone(vision: Vision, picture: NDArray[np.uint8]) -> Classified | Failed:
     reason = ""
     for _ in range(MOST_TRIES):
@@ -51,8 +60,5 @@ def _alone(vision: Vision, picture: NDArray[np.uint8]) -> Classified | Failed:
             return vision.classify([picture])[0]
         except Exception as fault:  # noqa: BLE001  (as above)
             reason = first_line(fault)
-    try:
-        vision.classify([np.full_like(picture, GRAY)])
-    except Exception as fault:
-        raise EngineFault(f"the model {vision.package.id} cannot be run: {first_line(fault)}") from fault
+    must_run(vision)
     return Failed(f"the model {vision.package.id} cannot be run on this picture: {reason}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from watcher.clock import utc
-from watcher.errors import HomeError, ModelError
+from watcher.errors import HomeUnavailable, ModelError
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.company import Company
 from watcher.intake.events import Hints
@@ -28,6 +29,7 @@ from watcher.mounts import is_network
 from watcher.results import Database
 from watcher.results.runbook import RunBook
 from watcher.service import lock, metrics
+from watcher.service.bench import Bench
 from watcher.service.ending import Ending
 from watcher.service.finishing import Finisher
 from watcher.service.identity import identity
@@ -40,13 +42,14 @@ from watcher.service.reading import PixelBudget, Reader
 from watcher.service.rebuilding import open_sound
 from watcher.service.reception import Reception
 from watcher.service.renewal import Renewal
-from watcher.service.routes import Bench, Routes
+from watcher.service.routes import Routes
 from watcher.service.shares import Shares, away
 from watcher.service.watch import Watch
+from watcher.vision.trying import try_engines
 from watcher.vision.vision import Vision
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
     from watcher.home import Home
@@ -67,8 +70,8 @@ PICTURE_SECONDS = 2.0
 class Daemon:
     """One run of the daemon for a home. Whoever sets `stop`, and then `wake`, ends it after the batch in hand.
 
-    `load` gives the model of a name, ready, where that is not one that Keras runs. `start_anew` puts a new process in
-    the place of this one, which hangs; without it that is only said.
+    `load` gives the model of a name, ready, where that is not one that Keras runs. `start_anew` puts a new program in
+    the place of this one, which hangs, and is given the lock's handle to hand on; without it that is only said.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Daemon:
         wake: threading.Event,
         stop: threading.Event,
         load: Callable[[str], Vision] | None = None,
-        start_anew: Callable[[], None] | None = None,
+        start_anew: Callable[[int], None] | None = None,
     ) -> None:
         self.home = home
         self.registry = Registry(home.models)
@@ -91,21 +94,23 @@ class Daemon:
         self._start_anew = start_anew
         self._note = DaemonNote(home.root)
         self._watch = Watch()
+        self._patiently = Patience(stop, self._tell, self._watch)
+        self._jobs = Processes(home)
+        self._lock = -1
 
-    def run(self, *, once: bool) -> None:
-        """Watches until `stop`, or with `once` until the inbox is empty.
+    def run(self, *, once: bool) -> Mapping[str, str]:
+        """Watches until `stop`, or with `once` until the inbox is empty; why models cannot be used then, by name.
 
-        Raises HomeError if another daemon runs here, and what opening the database may raise.
+        What is not possible at the moment is waited for; with `once` it is raised, if that is so at the start. Raises
+        HomeError if another daemon runs here or the home's name is garbled, and what opening the database may raise.
         """
         with ExitStack() as stack:
-            stack.enter_context(lock.held(self.home.lock, utc()))
-            self._note.begin()
+            self._keep_watching(stack)
             try:
-                presence, claims = self._find_inbox(once=once)
+                presence, claims, database = self._open(stack, once=once)
             except Stopped:
-                return
-            # Now, for without the claims it could not be told which results are missing.
-            database = stack.enter_context(open_sound(self.home, utc()))
+                log.warning("ended before it could begin")
+                return {}
             if self._by_keras:
                 import_keras()  # before there are threads, of which two at a time would see half of it
             loop, inbox, bench = self._compose(database, presence, claims, stack)
@@ -116,7 +121,6 @@ class Daemon:
                 if self.registry.has(default := self.home.settings.models.default):
                     bench.vision(default)  # the first picture need not wait for it
                 threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
-            self._keep_watching(stack)
             stack.enter_context(metrics.served(self.home))
             self._keep_renewing(bench, stack)
             if not once:
@@ -124,32 +128,36 @@ class Daemon:
             log.info("watching", inbox=str(self.home.inbox), default_model=self.home.settings.models.default)
             loop.run(once=once)
             log.info("stopped")
+            return bench.refused
 
-    def _find_inbox(self, *, once: bool) -> tuple[Presence, ClaimFolder]:
-        """Waits for the inbox's share, or with `once` raises HomeError if it is away; then makes the folder for claims.
+    def _open(self, stack: ExitStack, *, once: bool) -> tuple[Presence, ClaimFolder, Database]:
+        """Takes the home's lock, finds the inbox, opens the results. Raises Stopped if it is to end meanwhile."""
 
-        Raises Stopped, and OSError for what is wrong with an inbox that is there.
-        """
+        def locked() -> int:
+            return stack.enter_context(lock.held(self.home.lock, utc()))
+
+        def opened() -> Database:
+            return stack.enter_context(open_sound(self.home, utc()))
+
+        # Without the lock the note is not ours to write.
+        self._lock = locked() if once else Patience(self._stop, watch=self._watch)(locked, "taking the home's lock")
+        self._note.begin()
+        found = self._find_inbox() if once else self._patiently(self._find_inbox, "reading the inbox")
+        # Now, for without the claims it could not be told which results are missing. To look at all of a file takes long.
+        return *found, opened() if once else self._patiently(opened, "opening the results database", math.inf)
+
+    def _find_inbox(self) -> tuple[Presence, ClaimFolder]:
+        """The inbox, with the folder for claims. Raises HomeUnavailable if its share is away, OSError for what else is."""
         shares, inbox = Shares(self.home), self.home.inbox
-        if once and (point := shares.missing_for(inbox)):
-            raise HomeError(away(inbox, point))
+        if point := shares.missing_for(inbox):
+            raise HomeUnavailable(away(inbox, point))
         try:
             shares.remember()
         except OSError as fault:
             log.warning("nobody will know if a share goes away", reason=str(fault))
         presence = Presence(inbox, lambda: shares.must_be_there(inbox))
         claims = ClaimFolder(inbox, identity(self.home.root), presence)
-
-        def make() -> OSError | None:
-            try:
-                claims.make()
-            except OSError as fault:
-                presence.must_be_mounted()
-                return fault
-            return None
-
-        if wrong := Patience(self._stop, self._tell)(make, "reading the inbox"):
-            raise wrong
+        claims.make()
         return presence, claims
 
     def _compose(
@@ -159,7 +167,7 @@ class Daemon:
         threads = max(2, os.cpu_count() or 2)
         company = Company(self.home.inbox, identity(self.home.root))
         stack.callback(company.leave)
-        bench = Bench(self._load, time.monotonic, self._note.use)
+        bench = Bench(self._load, time.monotonic, self._note.use, self._tell, self._timing)
         inbox = Inbox(
             self.home.inbox,
             Settler(settings.intake.settle_seconds),
@@ -175,10 +183,9 @@ class Daemon:
         reception = Reception(
             inbox, claims, self.routes, bench, reader, batch_size, threads, utc, company, finisher.retract
         )
-        patience = Patience(self._stop, self._tell, self._watch)
-        ending = Ending(finisher, reader, self._wake, patience, self._finished)
+        ending = Ending(finisher, reader, self._wake, self._patiently, self._finished)
         judge = Judge(database, reuse=settings.intake.duplicates == "reuse", timing=self._timing)
-        loop = Loop(inbox, claims, reception, judge, ending, finisher, patience, self._wake, self._stop)
+        loop = Loop(inbox, claims, reception, judge, ending, finisher, self._patiently, self._wake, self._stop)
         return loop, inbox, bench
 
     def _hints(self, stack: ExitStack) -> Hints | None:
@@ -196,13 +203,10 @@ class Daemon:
         return hints
 
     def _load_package(self, model: str) -> Vision:
-        settings = self.home.settings
-        vision = Vision(
-            self.registry.current(model),
-            settings.inference.engine,
-            settings.inference.batch_size,
-            settings.intake.max_megapixels,
-        )
+        inference, package = self.home.settings.inference, self.registry.current(model)
+        if inference.engine == "auto":
+            try_engines(package, inference.batch_size, utc(), given_up=self._stop.is_set)
+        vision = Vision(package, inference.engine, inference.batch_size, self.home.settings.intake.max_megapixels)
         log.info("model loaded", model=vision.package.id, engine=vision.engine.name)
         return vision
 
@@ -218,9 +222,10 @@ class Daemon:
             log.error("starting anew" if self._start_anew else "this hangs", what=what, reason=reason)
             self._tell(what, reason)
             if self._start_anew:
-                self._start_anew()
+                self._jobs.ask_to_end()  # the new program would not know them for its own
+                self._start_anew(self._lock)
 
-        return self._watch.over(seconds, late)
+        return self._watch.over(seconds, late, or_end=self._start_anew is not None)
 
     def _finished(self, rows: Sequence[Finished]) -> None:
         counts: dict[str, int] = {}
@@ -264,7 +269,7 @@ class Daemon:
 
     def _keep_scheduling(self, database: Database, loop: Loop, stack: ExitStack) -> None:
         book = RunBook(database, identity(self.home.root))
-        scheduler = Scheduler(self.home, JobFolder(self.home.jobs), book, Processes(self.home))
+        scheduler = Scheduler(self.home, JobFolder(self.home.jobs), book, self._jobs)
         turning = self._stop, utc, lambda: loop.busy
         thread = threading.Thread(target=scheduler.keep_turning, args=turning, name="jobs", daemon=True)
         thread.start()

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from watcher.service.apart import EngineFault
 from watcher.service.patience import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from threading import Event
 
-    from watcher.intake.arrivals import Gone
+    from watcher.intake.arrivals import Claim, Gone
     from watcher.intake.claims import ClaimFolder
     from watcher.intake.inbox import Inbox
     from watcher.service.ending import Ending
@@ -103,7 +104,7 @@ class Loop:
         A picture that was opened and not finished may be what ended that process, so it goes alone:
         if it does so again, nothing else is in danger.
         """
-        left = self._claims.recover()
+        left = self._patiently(self._left, "reading the inbox")
         if left:
             log.info("going on with what was left in the claim folder", pictures=len(left))
         unfinished = self._patiently(lambda: self._finisher.put_away_recorded(left), "going on with old claims")
@@ -116,6 +117,12 @@ class Loop:
             while not self._reception.idle:
                 self._judge_batch(self._reception.batch())
             self._ending.drain()
+
+    def _left(self) -> list[Claim]:
+        self._claims.must_be_there()
+        left = self._claims.recover()
+        self._claims.must_be_there()  # still: or they could not be seen
+        return left
 
     def _turn(self) -> bool:
         """One round; whether there was anything to do."""
@@ -139,6 +146,8 @@ class Loop:
                 self._take()
             judged = self._patiently(lambda: self._judge(batch), "classifying", math.inf)
             self._ending.put(judged)
+        except EngineFault as fault:
+            self._judge_batch(self._reception.lay_off(batch, str(fault)))
         except BaseException:
             for read in batch:
                 self._reception.put_back(read)
@@ -154,7 +163,7 @@ class Loop:
         return False
 
     def _sleep(self) -> None:
-        seconds = self._inbox.next_look() - self._clock()
+        seconds = min(self._inbox.next_look(), self._reception.next_try) - self._clock()
         if self._wake.wait(min(max(seconds, 0.0), LONGEST_SLEEP_SECONDS)):
             self._stop.wait(CALM_SECONDS)
             self._wake.clear()

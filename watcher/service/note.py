@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import threading
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from pathlib import Path
 
 log = structlog.get_logger()
@@ -20,6 +20,15 @@ NAME = ".watcher.note"
 # Its room is taken at the start, and it is written in place: so it can tell that the disk is full.
 SIZE = 16_384
 LONGEST, MOST_TROUBLES = 300, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A version of a model that is loaded, and the engine that runs it."""
+
+    model: str
+    version: int
+    engine: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +51,9 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What a daemon said last: versions of its models that it has loaded, those that are behind, its troubles."""
+    """What a daemon said last: the models that it has loaded, those that are behind, its troubles."""
 
-    working: Mapping[str, int] = field(default_factory=dict)
+    working: tuple[Working, ...] = ()
     behind: tuple[Behind, ...] = ()
     troubles: tuple[Trouble, ...] = ()
 
@@ -59,14 +68,11 @@ class DaemonNote:
 
     def begin(self) -> None:
         """An empty note: what an earlier daemon has left is not true of this one."""
-        try:
-            self._path.write_bytes(b" " * SIZE)
-        except OSError as fault:
-            log.warning("nobody can be told how the daemon fares", reason=str(fault))
+        self._change()
 
-    def use(self, versions: Mapping[str, int]) -> None:
-        """Notes the versions that are loaded, by model."""
-        self._change(working=dict(versions))
+    def use(self, models: Iterable[Working]) -> None:
+        """Notes the models that are loaded, and no others."""
+        self._change(working=tuple(models))
 
     def fall_behind(self, models: Iterable[Behind]) -> None:
         """Notes that these models are behind, and no others."""
@@ -102,7 +108,7 @@ def read(root: Path) -> Note:
     try:
         said = json.loads((root / NAME).read_bytes())
         return Note(
-            {str(model): int(version) for model, version in said["working"].items()},
+            tuple(Working(**entry) for entry in said["working"]),
             tuple(Behind(**entry) for entry in said["behind"]),
             tuple(Trouble(**entry) for entry in said["troubles"]),
         )

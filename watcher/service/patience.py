@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import structlog
 
+from watcher.errors import HomeUnavailable
 from watcher.results import DatabaseUnavailable
-from watcher.service.apart import EngineFault
 from watcher.service.watch import Watch
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 Result = TypeVar("Result")
 
-WORLD = (OSError, DatabaseUnavailable, EngineFault)
+WORLD = (OSError, DatabaseUnavailable, HomeUnavailable)
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.5, 30.0
 # Longer than a database waits for another writer.
 ANSWER_SECONDS = 60.0
@@ -59,12 +59,21 @@ class Patience:
                     self._tell(what, said)
                 if self._stop.wait(pause):
                     raise Stopped from fault
-                pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                pause = longer(pause)
+            except BaseException:
+                if said:  # whatever is wrong now is something else
+                    self._tell(what, None)
+                raise
             else:
                 if said:
                     log.info("possible again", what=what)
                     self._tell(what, None)
                 return result
+
+
+def longer(pause: float) -> float:
+    """How long to wait before the next try, after so long a pause."""
+    return min(2 * pause, LONGEST_PAUSE_SECONDS)
 
 
 def _reason(fault: Exception) -> str:

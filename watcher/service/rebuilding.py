@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import structlog
 from sqlalchemy import make_url
 
-from watcher.errors import HomeError
+from watcher.errors import HomeUnavailable
 from watcher.intake.moves import move_new, write_durably
 from watcher.results import Database, DatabaseUnavailable, connect, gaps, salvage, soundness
 from watcher.results.aside import NOTE, Aside, set_aside
@@ -48,8 +48,8 @@ What was made from a copy has only the best label, and says in its reason that i
 what is missing even so, and `watcher verify --repair` mends it. Ask yourself why the file was damaged: a failing disk,
 a file copied or synchronised while the daemon ran, a full memory card?
 
-Nothing of Watcher needs this file any more. Delete it, and this note, once you do not want it either; until then
-`watcher status` tells of it.
+Nothing of Watcher needs this file any more. Delete it, this note and what else begins with its name (`-wal`, `-shm`) once you
+do not want it either; until then `watcher status` tells of it.
 """
 INTERRUPTED = """\
 The results database {name} was damaged. It was set aside here and rebuilt, by a daemon that was stopped before it
@@ -67,7 +67,7 @@ class _Rebuilt:
 def open_sound(home: Home, now: datetime) -> Database:
     """The results, to be written, in their newest form. Whoever calls holds the home's lock.
 
-    Raises HomeError where a folder that is needed to rebuild them is away, OSError, and what opening a database and
+    Raises HomeUnavailable where a folder that is needed to rebuild them is away, OSError, and what opening a database and
     `migrate` may raise.
     """
     file = connect.target(home.settings.database.url, home.root).file
@@ -90,12 +90,15 @@ def _made_sound(home: Home, file: Path, now: datetime) -> bool:
     if aside.end():
         _finish(file, set_aside(file)[-1])
     aside.begin()
-    if not file.exists():
-        return False
+    if gone := not file.exists():
+        _all_must_be_there(home, file)
+        if not anything_on(home):  # a new home
+            return False
+        file.touch()
     in_doubt = soundness.is_in_doubt(file)
     if soundness.is_blank(file):
         _all_must_be_there(home, file)
-        why = "it is empty" if anything_on(home) else None
+        why = ("it was gone" if gone else "it is empty") if anything_on(home) else None
     else:
         why = soundness.damage_of(file, wholly=in_doubt)
     if why is None:
@@ -112,7 +115,7 @@ def _rebuild(home: Home, aside: Aside, why: str, now: datetime) -> None:
     _all_must_be_there(home, file)
     for folder in (home.outbox, home.done, home.failed):
         if not folder.is_dir():
-            raise HomeError(
+            raise HomeUnavailable(
                 f"the results database {file} is damaged ({why}), and it cannot be rebuilt without {folder}: mount its "
                 "share or, if it was removed on purpose, make an empty folder"
             )
@@ -165,11 +168,11 @@ def _finish(file: Path, place: Path) -> None:
 
 
 def _all_must_be_there(home: Home, file: Path) -> None:
-    """Or an empty mount point would be taken for a folder that has nothing to tell. Raises HomeError."""
+    """Or an empty mount point would be taken for a folder that has nothing to tell. Raises HomeUnavailable."""
     shares = Shares(home)
     for folder in (home.inbox, home.outbox, home.done, home.failed):
         if (point := shares.missing_for(folder)) is not None:
-            raise HomeError(f"the results database {file} needs a look at all folders: {away(folder, point)}")
+            raise HomeUnavailable(f"the results database {file} needs a look at all folders: {away(folder, point)}")
 
 
 def _ask_the_disk(home: Home, database: Database, now: datetime) -> None:

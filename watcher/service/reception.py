@@ -12,18 +12,19 @@ import structlog
 from watcher.intake.arrivals import Gone
 from watcher.intake.names import clean
 from watcher.service.work import Changed, Read, Taken
-from watcher.vision.outcome import Failed
+from watcher.vision.outcome import Failed, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from watcher.intake.arrivals import Claim, Seen
     from watcher.intake.claims import ClaimFolder
     from watcher.intake.company import Company
     from watcher.intake.inbox import Inbox
+    from watcher.service.bench import Bench
     from watcher.service.reading import Reader
-    from watcher.service.routes import Bench, Routes
+    from watcher.service.routes import Routes
 
 log = structlog.get_logger()
 
@@ -72,12 +73,19 @@ class Reception:
     def idle(self) -> bool:
         return not self._reading
 
+    @property
+    def next_try(self) -> float:
+        """When a model that could not be run is tried again, on the monotonic clock."""
+        return self._bench.next_try
+
     def take(self, now: float, gone: list[Gone]) -> None:
         """Claims what is whole, as far as there is room; what went away instead is added to `gone`.
 
         `now` is a monotonic time. Raises OSError if the inbox cannot be read or written.
         """
         self._return()
+        if self._bench.came_back():
+            self._inbox.scan_soon()
         if len(self._reading) >= self._window:
             return
         if self._company and self._claims.is_there():
@@ -114,11 +122,24 @@ class Reception:
         wait(mine, timeout=FILL_SECONDS)
         ready = [pair for pair in self._reading if pair[0].vision is vision and pair[1].done()][: self._batch_size]
         reads = [future.result() for _, future in ready]
-        self._reading = [pair for pair in self._reading if pair not in ready]
+        taken_out = {id(future) for _, future in ready}
+        self._reading = [pair for pair in self._reading if id(pair[1]) not in taken_out]
+        unfit = (Changed, Picture) if self._bench.rests(vision) else Changed
         for read in reads:
-            if isinstance(read.content, Changed):
+            if isinstance(read.content, unfit):
                 self.put_back(read)
-        return [read for read in reads if not isinstance(read.content, Changed)]
+        return [read for read in reads if not isinstance(read.content, unfit)]
+
+    def lay_off(self, batch: Sequence[Read], reason: str) -> list[Read]:
+        """Leaves the model of a batch in peace for a while; its pictures go back to the inbox, where they wait.
+
+        What was not for the model anyway, as what could not be read, is given back, to be finished.
+        """
+        self._bench.lay_off(self._routes.model_of(batch[0].claim.path), batch[0].taken.vision, reason)
+        for read in batch:
+            if isinstance(read.content, Picture):
+                self.put_back(read)
+        return [read for read in batch if not isinstance(read.content, Picture)]
 
     def close(self) -> None:
         """Puts what was not handed out back into the inbox; what cannot go there stays for the next start."""

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from watcher.models.registry import Registry
+    from watcher.service.bench import Bench
     from watcher.service.note import DaemonNote
-    from watcher.service.routes import Bench
     from watcher.vision.vision import Vision
 
 log = structlog.get_logger()

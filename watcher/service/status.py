@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from itertools import islice
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from watcher.chunks import in_chunks
 from watcher.clock import utc
 from watcher.errors import HomeError
 from watcher.intake.arrivals import LeftAlone
@@ -21,16 +22,17 @@ from watcher.results.runbook import RunBook
 from watcher.service.identity import identity
 from watcher.service.kept import not_kept
 from watcher.service.lock import holder
-from watcher.service.note import Behind, Note, Trouble, read
+from watcher.service.note import Behind, Note, Trouble, Working, read
+from watcher.service.notes import stray_note
 from watcher.service.routes import Routes
 from watcher.service.shares import Shares, away
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
+    from collections.abc import Container, Iterator, Mapping
 
     from watcher.home import Home
 
-CHUNK = 500
+STATES = ("waiting", "claimed", *(state.value for state in State))
 MOST_EXPLAINED = 100
 # A daemon at full speed moves something every few milliseconds; a look takes as long.
 LONGEST_SECONDS = 2.0
@@ -58,6 +60,7 @@ class Status:
     superseded: int
     total: int
     daemon: str | None
+    models_working: tuple[Working, ...]
     models_missing: tuple[ModelWait, ...]
     models_behind: tuple[Behind, ...]
     troubles: tuple[Trouble, ...]
@@ -75,11 +78,17 @@ class _Waiting:
     left_alone_first: tuple[LeftAlone, ...]
 
 
-def status(home: Home) -> Status:
+def troubles(home: Home) -> tuple[Trouble, ...]:
+    """What a running daemon says that it cannot do at the moment."""
+    return read(home.root).troubles if holder(home.lock) else ()
+
+
+def status(home: Home, refused: Mapping[str, str] = MappingProxyType({})) -> Status:
     """Counts the inbox, the claim folder and the database.
 
     A picture on its way between them could be counted twice or not at all, so it looks again until
-    nothing moved meanwhile, for two seconds at most. Raises HomeError if the inbox is not there, and what opening
+    nothing moved meanwhile, for two seconds at most. `refused` says of models that are here why they cannot be used, by
+    name. Raises HomeError if the inbox is not there, and what opening
     the database may raise.
     """
     if point := Shares(home).missing_for(home.inbox):
@@ -88,7 +97,8 @@ def status(home: Home) -> Status:
     daemon = holder(home.lock)
     note = read(home.root) if daemon else Note()
     works = {model.model for model in note.behind}
-    obstacles = {model: reason for model, reason in routes.obstacles().items() if model not in works}
+    found = {**refused, **routes.obstacles()}
+    obstacles = {model: reason for model, reason in sorted(found.items()) if model not in works}
     database = _open(home)
     try:
         until = time.monotonic() + LONGEST_SECONDS
@@ -108,6 +118,7 @@ def status(home: Home) -> Status:
         **counts,
         total=waiting.pictures + len(claimed) + sum(counts.values()),
         daemon=daemon,
+        models_working=note.working,
         models_missing=tuple(
             ModelWait(model, waiting.by_missing_model.get(model, 0), reason)
             for model, reason in obstacles.items()
@@ -158,14 +169,13 @@ def _waiting(home: Home, routes: Routes, absent: Container[str], database: Datab
             pictures += 1
             if (model := routes.model_of(seen.path)) in absent:
                 missing[model] = missing.get(model, 0) + 1
-    explained = tuple(LeftAlone(clean(item.path), item.reason) for item in first)
+    explained = tuple(LeftAlone(clean(item.path), stray_note(home.inbox, item.path) or item.reason) for item in first)
     return _Waiting(pictures, missing, left, explained)
 
 
 def _chunks(home: Home) -> Iterator[list[Any]]:
     found = scan(home.inbox)
     try:
-        while chunk := list(islice(found, CHUNK)):
-            yield chunk
+        yield from in_chunks(found)
     except OSError as fault:
         raise HomeError(f"the inbox {home.inbox} cannot be read: {fault.strerror}; is its share mounted?") from fault
