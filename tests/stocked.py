@@ -7,6 +7,7 @@ import io
 import os
 import random
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,8 +22,8 @@ from watcher.intake.claims import ClaimFolder, new_id
 from watcher.results import Database, Filter, Finished, ModelVersion, Prediction, ResultRow, State, find
 from watcher.results.tables import utc_text
 from watcher.service import copies
-from watcher.service.finishing import write_note
 from watcher.service.identity import identity
+from watcher.service.notes import write_note
 from watcher.settings import Settings
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -124,9 +125,9 @@ def rows(home: Home) -> dict[str, ResultRow]:
     return by_path
 
 
-def table(file: Path, name: str) -> set[tuple[Any, ...]]:
+def table(file: Path, name: str, columns: Sequence[str] = ("*",)) -> set[tuple[Any, ...]]:
     with closing(sqlite3.connect(file)) as connection:
-        return set(connection.execute(f"SELECT * FROM {name}"))
+        return set(connection.execute(f"SELECT {', '.join(columns)} FROM {name}"))
 
 
 def originals(home: Home) -> dict[str, str | None]:

@@ -24,7 +24,10 @@ from watcher.jobs.schedule import Schedule
 from watcher.locks import held
 from watcher.models.registry import Registry
 from watcher.results import State
-from watcher.service.daemon import LONGEST_JOIN_SECONDS
+from watcher.results.connect import BUSY_MS
+from watcher.service.daemon import LONGEST_JOIN_SECONDS, PICTURE_SECONDS
+from watcher.service.watch import LAST_RESORT_SECONDS
+from watcher.settings import Settings
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 UNITS = ("watcher.service", "watcher-job@.service", "watcher-job@.timer")
@@ -166,9 +169,12 @@ def test_the_service_s_daemon_classifies_and_ends_when_it_is_told_to(tmp_path: P
 
 
 def test_the_daemon_is_given_the_time_that_its_end_may_take() -> None:
-    """It waits for its threads and for a training, each with a limit; systemd has more patience than all of them."""
+    """It waits for its batch, the database, its threads and a training, each with a limit; systemd has more patience."""
     (minutes,) = unit("watcher.service")["TimeoutStopSec"]
-    assert int(minutes.removesuffix("min")) * 60 > 2 * LONGEST_JOIN_SECONDS + END_SECONDS
+    inference = Settings().inference
+    batch = inference.timeout_seconds + inference.batch_size * PICTURE_SECONDS + LAST_RESORT_SECONDS
+    assert int(minutes.removesuffix("min")) * 60 > batch + BUSY_MS / 1000 + 2 * LONGEST_JOIN_SECONDS
+    assert END_SECONDS < LONGEST_JOIN_SECONDS
 
 
 @pytest.mark.systemd

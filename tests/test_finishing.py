@@ -222,7 +222,7 @@ def test_a_failed_picture_has_its_reason_beside_it(tmp_path: Path, tiny_home_mod
 
 
 def test_a_failed_picture_is_tried_again_when_it_is_moved_back(tmp_path: Path, tiny_home_models: Path) -> None:
-    """It fails again, or, mended, is done; each arrival has its row."""
+    """It fails again, or, mended, is done; each arrival has its row, and only the last one counts."""
     home = homes.make(tmp_path, tiny_home_models)
     homes.drop(home.inbox, "a.png", b"")
     homes.run_once(home)
@@ -231,7 +231,7 @@ def test_a_failed_picture_is_tried_again_when_it_is_moved_back(tmp_path: Path, t
     assert homes.paths(home.failed) == {"a.png", "a.png.reason.txt"}
     (home.failed / "a.png").write_bytes(homes.picture("blue"))
     (home.failed / "a.png").rename(home.inbox / "a.png")
-    assert [row.state for row in homes.run_once(home)] == [State.FAILED, State.FAILED, State.DONE]
+    assert [row.state for row in homes.run_once(home)] == [State.SUPERSEDED, State.SUPERSEDED, State.DONE]
 
 
 @pytest.mark.parametrize("name", ["é" * 125 + "a.png", "\n" * 251 + ".png", "x" * 251 + ".png"])

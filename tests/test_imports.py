@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "watcher"
-EVERYWHERE = {"clock", "locks", "errors", "home", "settings", "mounts", "toml_file", "toml_lines"}
+EVERYWHERE = {"chunks", "clock", "locks", "errors", "home", "settings", "mounts", "toml_file", "toml_lines"}
 MAY_IMPORT = {
     "intake": set(),
     "models": set(),

@@ -87,7 +87,7 @@ def test_one_answer_serves_who_asks_often(tmp_path: Path, tiny_home_models: Path
     """For a while."""
     home = make(tmp_path, tiny_home_models, 1)
     now = 0.0
-    books = metrics.Books(home, lambda: now)
+    books = metrics.Figures(home, lambda: now)
 
     def waiting() -> float:
         [pictures] = [family for family in books.collect() if family.name == "watcher_pictures"]

@@ -232,3 +232,29 @@ def test_a_name_that_the_file_system_does_not_take_is_replaced(tmp_path: Path, m
     moved = put_original(tmp_path / "claimed", tmp_path / "done" / "a:b.jpg", claim("a:b.jpg"), tmp_path / "done")
     assert moved == tmp_path / "done" / f"{ONE}.jpg"
     assert moved.read_bytes() == b"original"
+
+
+@pytest.mark.parametrize("way", ["link", "copy"])
+def test_an_earlier_try_is_on_the_disk_before_the_original_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Or a power cut right then could take both. Bytes of a second name need no sync; its folder does."""
+    source, target = tmp_path / "source.png", tmp_path / "done" / "a.png"
+    source.write_bytes(b"picture")
+    target.parent.mkdir()
+    if way == "link":
+        os.link(source, target)
+    else:
+        target.write_bytes(b"picture")
+    synced: list[Path] = []
+    sync = places.sync
+
+    def watched(path: Path) -> None:
+        assert source.exists()
+        sync(path)
+        synced.append(path)
+
+    monkeypatch.setattr(places, "sync", watched)
+    assert put_original(source, target, claim("a.png"), tmp_path / "done") == target
+    assert synced == ([target.parent] if way == "link" else [target, target.parent])
+    assert not source.exists() and target.read_bytes() == b"picture"

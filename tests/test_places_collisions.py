@@ -14,13 +14,14 @@ import pytest
 from homes import drop, make, paths, picture, run_once
 from hypothesis import given
 from hypothesis import strategies as st
+from ledger import tally
 
 from watcher.home import Home
 from watcher.intake.arrivals import Claim, Fingerprint
 from watcher.intake.claims import new_id
 from watcher.intake.names import clean
 from watcher.results import State
-from watcher.service import finishing, places
+from watcher.service import finishing, notes, places
 from watcher.service.places import Reservations, alike
 from watcher.vision.encode import read_caption
 
@@ -114,6 +115,7 @@ def batch(names: list[str]) -> dict[str, bytes]:
 
 
 ALL = [name for names in SAME for name in names] + RESERVED
+ONE_NAME = "names that some file systems take for one, or refuse"
 
 
 def test_all_of_them_in_one_batch(tmp_path: Path, tiny_home_models: Path) -> None:
@@ -126,6 +128,7 @@ def test_all_of_them_in_one_batch(tmp_path: Path, tiny_home_models: Path) -> Non
     assert sorted(row.path for row in found) == sorted(map(clean, ALL))
     assert {row.state for row in found} == {State.DONE, State.FAILED}
     check(home, dropped)
+    tally(ONE_NAME, tried=len(ALL))
 
 
 def test_where_colons_are_refused_the_row_says_what_the_files_are_called(
@@ -143,7 +146,7 @@ def test_where_colons_are_refused_the_row_says_what_the_files_are_called(
         return refuse
 
     monkeypatch.setattr(places, "move_new", refusing(places.move_new))
-    monkeypatch.setattr(finishing, "write_note", refusing(finishing.write_note))
+    monkeypatch.setattr(finishing, "write_note", refusing(notes.write_note))
     dropped = {"a:b.png": picture(), "s/c:d.png": b"x", "e.png": picture("blue")}
     for name, data in dropped.items():
         drop(home.inbox, name, data)
@@ -191,3 +194,4 @@ def test_on_a_file_system_without_case_and_with_windows_rules(
         drop(home.inbox, name, data)
     run_once(home)
     check(home, {**{f"1/{name}": data for name, data in dropped.items()}, **more})
+    tally(ONE_NAME, tried=2 * len(ALL))

@@ -18,9 +18,9 @@ from watcher.home import Home
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.service import lock
+from watcher.service.bench import Bench
 from watcher.service.note import Behind, DaemonNote, read
 from watcher.service.renewal import REFUSED_SECONDS, Renewal
-from watcher.service.routes import Bench
 from watcher.service.status import status
 from watcher.vision.outcome import Classified, Picture
 from watcher.vision.vision import Vision

@@ -19,7 +19,7 @@ from watcher.home import Home
 from watcher.models.registry import Registry
 from watcher.results import Database, State, superseding
 from watcher.results.superseding import Maker, Outdated
-from watcher.service.note import DaemonNote
+from watcher.service.note import DaemonNote, Working
 from watcher.service.reprocess import Which, reprocess
 
 BAD = Which(model="tiny", version=2)
@@ -206,7 +206,7 @@ class TestRefusals:
     def test_a_daemon_that_cannot_change_its_version_is_not_waited_for_without_end(self, home: Home) -> None:
         """What a killed daemon has noted is no reason to wait."""
         classified(home, "a.png")
-        DaemonNote(home.root).use({"tiny": 2})
+        DaemonNote(home.root).use([Working("tiny", 2, "graph")])
         with (
             locks.held(home.lock, NOON),
             pytest.raises(ModelError, match="the daemon still uses tiny/2, though tiny/1"),

@@ -1,4 +1,4 @@
-"""Ten years of schedules in four time zones, against a reckoning of our own: not one missed, not one doubled."""
+"""Five years of schedules in four time zones, against a reckoning of our own: not one missed, not one doubled."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from reckoning import BEFORE, MINUTE, Fields, due_times, walls
 from watcher.jobs.planning import Policy, plan
 from watcher.jobs.schedule import Schedule
 
-FIRST, LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
+FIRST, LAST = datetime(2026, 1, 1, tzinfo=UTC), datetime(2031, 1, 1, tzinfo=UTC)
 # Lord Howe changes by half an hour.
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
 SUNDAY, FRIDAY = frozenset({7}), frozenset({5})
@@ -45,7 +45,7 @@ SCHEDULES = {
 
 @cache
 def clock(zone: str) -> NDArray:
-    """All the minutes of ten years, and two days before."""
+    """All the minutes of five years, and two days before."""
     return walls(ZoneInfo(zone), FIRST - BEFORE * MINUTE, int((LAST - FIRST) / MINUTE) + BEFORE)
 
 

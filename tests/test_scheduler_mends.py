@@ -175,3 +175,12 @@ def test_a_run_that_does_not_heed_its_time_limit_is_killed(desk: Desk, monkeypat
     assert desk.states("a")[0] is RunState.FAILED
     assert "hung beyond 2:00:00" in desk.reasons()[0]
     assert child.process.wait() == -9
+
+
+def test_runs_are_asked_to_end_without_waiting_for_that(desk: Desk) -> None:
+    """As by a daemon that hangs, before it begins anew: its successor would not know them for its own."""
+    desk.job("a", 'schedule = "@hourly"')
+    desk.turn(NOON - MINUTE, NOON)
+    assert desk.alive()
+    desk.processes.ask_to_end()
+    wait_for(lambda: not desk.alive(), "the process has ended")

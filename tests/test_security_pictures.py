@@ -24,7 +24,7 @@ from watcher.vision.structure import MOST_PARTS, MOST_STRIPS, overladen, too_man
 pytestmark = pytest.mark.filterwarnings(r"ignore:::PIL\.")
 
 # How many damaged pictures are tried. WATCHER_TEST_FUZZ=1000000 takes minutes.
-COUNT = int(os.environ.get("WATCHER_TEST_FUZZ", "20000"))
+COUNT = int(os.environ.get("WATCHER_TEST_FUZZ", "10000"))
 AT_ONCE = 5000
 LONGEST_SECONDS = 10.0
 MOST_MEMORY = 300 << 20

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from watcher.errors import HomeError
-from watcher.settings import Settings, commented, load
+from watcher.settings import Folders, Settings, commented, load
 
 SETTINGS = "watcher.toml"
 
@@ -62,16 +63,32 @@ class Home:
 
     @property
     def all_folders(self) -> tuple[Path, ...]:
-        return tuple(self.root / name for name in self.settings.folders.model_dump().values())
+        return _folders(self.root, self.settings.folders)
 
     def folder_of(self, path: Path) -> Path:
         """The folder of the settings that `path` lies in; else the home, or where it is not in there either, its own."""
-        folders = [folder for folder in (self.root, *self.all_folders) if folder in path.parents]
-        return max(folders, key=lambda folder: len(folder.parts), default=path.parent)
+        text = str(path)
+        around = (
+            folder for folder, start in _deepest_first(self.root, self.settings.folders) if text.startswith(start)
+        )
+        return next(around, path.parent)
 
     def relative(self, path: Path) -> str:
         """How the results name a path: relative to the home where it lies inside, else absolute."""
         return str(path.relative_to(self.root) if path.is_relative_to(self.root) else path)
+
+
+# Asked of each picture several times.
+@lru_cache(maxsize=16)
+def _folders(root: Path, folders: Folders) -> tuple[Path, ...]:
+    return tuple(root / name for name in folders.model_dump().values())
+
+
+@lru_cache(maxsize=16)
+def _deepest_first(root: Path, folders: Folders) -> tuple[tuple[Path, str], ...]:
+    """The home and its folders, each with how the paths of what lies in it begin."""
+    deepest_first = sorted((root, *_folders(root, folders)), key=lambda folder: len(folder.parts), reverse=True)
+    return tuple((folder, os.path.join(folder, "")) for folder in deepest_first)
 
 
 def find(given: Path | None) -> Path:

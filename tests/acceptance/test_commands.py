@@ -44,6 +44,7 @@ def test_init_makes_a_home_and_never_overwrites(tmp_path: Path) -> None:
     assert made.returncode == 0, made.stderr
     assert {path.name for path in tmp_path.iterdir()} == {
         "watcher.toml", "inbox", "outbox", "done", "failed", "corrections", "jobs", "models",
+        ".watcher-id", ".watcher.lock", ".watcher.note",
     }  # fmt: skip
     assert load(tmp_path / "watcher.toml").models.default == "xception"
     (tmp_path / "watcher.toml").write_text('[models]\ndefault = "mine"\n')

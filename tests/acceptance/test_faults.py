@@ -24,18 +24,20 @@ finally:
 """
 
 
-def modules_of(*args: str | Path) -> set[str]:
-    """What a command has imported by its end, at the top of each package."""
+def run_with_modules(*args: str | Path) -> tuple[str, set[str]]:
+    """What a command says, and what it has imported by its end, at the top of each package."""
     done = subprocess.run(
         [sys.executable, "-c", WITH_MODULES, *map(str, args)], capture_output=True, text=True, check=True
     )
-    return {name.partition(".")[0] for name in done.stdout.rpartition("MODULES")[2].split()}
+    said, _, modules = done.stdout.rpartition("MODULES")
+    return said, {name.partition(".")[0] for name in modules.split()}
 
 
 @pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
-def test_help_needs_no_tensorflow(command: list[str]) -> None:
-    """Nor anything else that takes long to import."""
-    loaded = modules_of(*command, "--help")
+def test_help_shows_an_example_and_needs_no_tensorflow(command: list[str]) -> None:
+    """The example is at the end, and of that command; nor is anything else imported that takes long."""
+    said, loaded = run_with_modules(*command, "--help")
+    assert " ".join(["Example: `watcher", *command])[:40] in " ".join(said.replace("--home /srv/pictures ", "").split())
     assert not loaded & {*HEAVY, "sqlalchemy", "PIL", "numpy", "matplotlib"}
 
 
@@ -44,19 +46,9 @@ def test_questions_need_no_tensorflow(command: list[str], tmp_path: Path, tiny_h
     """They are answered from the disk and the database."""
     home = homes.make(tmp_path, tiny_home_models)
     homes.run_once(home)
-    loaded = modules_of("--home", home.root, *command)
+    _, loaded = run_with_modules("--home", home.root, *command)
     assert "watcher" in loaded
     assert not loaded & {*HEAVY, "alembic"}
-
-
-@pytest.mark.parametrize("command", [[], *COMMANDS], ids=" ".join)
-def test_every_command_shows_an_example(command: list[str]) -> None:
-    """At the end of its help, and it is of that command."""
-    done = homes.watcher(*command, "--help")
-    assert done.returncode == 0
-    assert " ".join(["Example: `watcher", *command])[:40] in " ".join(
-        done.stdout.replace("--home /srv/pictures ", "").split()
-    )
 
 
 @pytest.mark.parametrize(

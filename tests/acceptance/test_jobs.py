@@ -17,19 +17,21 @@ from typing import Any
 import homes
 import pytest
 import retraining
-from homes import NOON, wait_for
-from retraining import ENDLESS, JOB, runs
+from homes import NOON
+from retraining import ENDLESS, JOB, runs, wait_for
 
 from watcher.home import Home
 from watcher.models.registry import Registry
 from watcher.results.runs import RunState, Trigger
+
+pytestmark = pytest.mark.timeout(4 * retraining.PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, tiny_home_models: Path) -> Home:
     """A home whose job has been run once; tests use copies of it."""
     home = retraining.make(tmp_path_factory.mktemp("jobs") / "home", tiny_home_models)
-    done = homes.watcher("jobs", "run", "tones", home=home.root)
+    done = homes.watcher("jobs", "run", "tones", home=home.root, env=homes.unmeasured())
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Run 1: promoted tones/1: there was none before; balanced accuracy ")
     return home
@@ -45,7 +47,7 @@ def by_hand(home: Home, job: str) -> Iterator[subprocess.Popen[str]]:
     """`jobs run`, going on; killed at the end unless it has ended."""
     command = [sys.executable, "-m", "watcher", "--home", str(home.root), "jobs", "run", job]
     pipes: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
+    with subprocess.Popen(command, text=True, env=homes.unmeasured(), **pipes) as process:
         try:
             yield process
         finally:
@@ -60,7 +62,7 @@ def stream(home: Home) -> Iterator[list[str]]:
 
     def work() -> None:
         for seed in itertools.count(1000):
-            if stop.wait(0.05):
+            if stop.wait(0.2):
                 return
             path = f"tones/stream/{seed}.png"
             homes.drop(home.inbox, path, homes.picture("red", seed))
@@ -91,8 +93,10 @@ def test_a_daemon_retrains_and_goes_over_to_the_new_version_while_it_classifies(
         (first,) = [each for each in runs(home) if each.id == 2]
         assert (first.trigger, first.state, first.tries) == (Trigger.SCHEDULE, RunState.QUEUED, 0)
         with homes.daemon_process(home) as daemon:
-            wait_for(lambda: runs(home)[1].ended_at, "the run has ended")
-            wait_for(lambda: max(row.model_version or 0 for row in homes.rows(home)) == 2, "the new version is at work")
+            wait_for(home, lambda: runs(home)[1].ended_at, "the run has ended")
+            wait_for(
+                home, lambda: max(row.model_version or 0 for row in homes.rows(home)) == 2, "the new version is at work"
+            )
             daemon.send_signal(signal.SIGTERM)
             assert daemon.wait(homes.PATIENCE_SECONDS) == 0
     ended = runs(home)[1]
@@ -118,7 +122,7 @@ def test_a_model_of_shuffled_labels_is_not_promoted(home: Home) -> None:
         if path.name.partition("-")[0] not in trained_on.settings["held_out_groups"]:
             other = {"red": "blue", "blue": "red"}[path.parent.name]
             path.rename(home.root / "set" / other / path.name.replace(".png", "-moved.png"))
-    done = homes.watcher("jobs", "run", "tones", home=home.root)
+    done = homes.watcher("jobs", "run", "tones", home=home.root, env=homes.unmeasured())
     assert done.returncode == 3, done.stdout + done.stderr
     said = done.stdout.splitlines()[0]
     assert said.startswith("Run 2: kept tones/1: candidate tones/2 has balanced accuracy 0.")
@@ -176,8 +180,8 @@ def test_a_run_of_the_daemon_is_cancelled_and_the_next_begins(home: Home) -> Non
         assert run.pid is not None
         done = homes.watcher("jobs", "cancel", "2", home=home.root)
         assert done.returncode == 0, done.stderr
-        wait_for(lambda: not retraining.is_there(run.pid or 0), "the process is gone")
-        wait_for(lambda: retraining.last(home).ended_at, "the next run has ended")
+        wait_for(home, lambda: not retraining.is_there(run.pid or 0), "the process is gone")
+        wait_for(home, lambda: retraining.last(home).ended_at, "the next run has ended")
         assert daemon.poll() is None
     states = [(run.job, run.state) for run in runs(home)][1:]
     assert states == [("endless", RunState.CANCELLED), ("tones", RunState.PROMOTED)]

@@ -15,8 +15,8 @@ from pathlib import Path
 import homes
 import pytest
 import retraining
-from homes import NOON, wait_for
-from retraining import active, runs
+from homes import NOON
+from retraining import active, runs, wait_for
 
 from watcher.home import Home
 from watcher.jobs.ending import DEATHS
@@ -26,9 +26,10 @@ from watcher.results import State
 from watcher.results.runs import RunState
 
 # More of them, and others, for whoever has the time.
-KILLS = int(os.environ.get("WATCHER_TEST_KILLS", "4"))
+KILLS = int(os.environ.get("WATCHER_TEST_KILLS", "3"))
 SEED = int(os.environ.get("WATCHER_TEST_SEED", "1"))
 ENDS = {RunState.PROMOTED, RunState.KEPT, RunState.FAILED}
+pytestmark = pytest.mark.timeout(4 * retraining.PATIENCE_SECONDS)
 
 
 @pytest.fixture
@@ -56,9 +57,9 @@ class Fate:
         if self.seconds:
             return
         retraining.come_due(self.home, NOON)
-        wait_for(lambda: retraining.workers(self.home), "the first run has been begun")
+        wait_for(self.home, lambda: retraining.workers(self.home), "the first run has been begun")
         began = time.monotonic()
-        wait_for(lambda: not active(self.home), "the first run has ended")
+        wait_for(self.home, lambda: not active(self.home), "the first run has ended")
         self.seconds = time.monotonic() - began
 
     def drop(self) -> None:
@@ -68,7 +69,7 @@ class Fate:
 
     def strike(self, daemon: int) -> bool:
         """Kills the training, the daemon or both; whether the daemon was among them."""
-        wait_for(self._at_work, "a run has been begun")
+        wait_for(self.home, self._at_work, "a run has been begun")
         time.sleep(self.random.uniform(0, self.seconds))
         victims = self.random.choice(["training", "daemon", "both"])
         found = [] if victims == "daemon" else retraining.workers(self.home)
@@ -102,13 +103,13 @@ def test_whatever_is_killed_the_book_is_true_and_the_live_model_whole(home: Home
                     assert daemon.poll() is None
     with homes.daemon_process(home) as daemon:
         assert_true(home)
-        wait_for(lambda: not active(home), "all that was begun has ended")
+        wait_for(home, lambda: not active(home), "all that was begun has ended")
         retraining.come_due(home, NOON + timedelta(hours=next(fate.hours)))
-        wait_for(lambda: not active(home), "one that is left alone has ended")
-        wait_for(lambda: len(homes.rows(home)) == len(fate.dropped), "all pictures are done")
+        wait_for(home, lambda: not active(home), "one that is left alone has ended")
+        wait_for(home, lambda: len(homes.rows(home)) == len(fate.dropped), "all pictures are done")
         daemon.send_signal(signal.SIGTERM)
         assert daemon.wait(homes.PATIENCE_SECONDS) == 0
-    wait_for(lambda: not retraining.workers(home), "no process is left")
+    wait_for(home, lambda: not retraining.workers(home), "no process is left")
     check_book(home, 2 + fate.due)
     check_models(home)
     assert sorted((row.path, row.state) for row in homes.rows(home)) == sorted(
@@ -122,7 +123,7 @@ def assert_true(home: Home) -> None:
     def true() -> bool:
         return all(run.pid in retraining.workers(home) for run in runs(home) if run.state is RunState.RUNNING)
 
-    wait_for(true, "what is said to run does run")
+    wait_for(home, true, "what is said to run does run")
 
 
 def check_book(home: Home, due: int) -> None:

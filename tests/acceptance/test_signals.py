@@ -13,7 +13,7 @@ import pytest
 
 from watcher.home import Home
 
-COUNT = 80
+COUNT = 400
 
 
 @pytest.fixture
@@ -39,7 +39,8 @@ def test_a_signal_ends_the_batch_in_hand_and_no_more(home: Home, number: signal.
     """Exit code 0, nothing in the claim folder, and `--once` then does the rest."""
     once = ["--once"] if number == signal.SIGINT else []
     command = [sys.executable, "-m", "watcher", "--home", str(home.root), "run", *once]
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as daemon:
+    pipes = {"stdin": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, env=homes.unmeasured(), **pipes) as daemon:
         homes.wait_for(lambda: homes.rows(home), "the first batch is recorded")
         daemon.send_signal(number)
         _, log = daemon.communicate(timeout=homes.PATIENCE_SECONDS)

@@ -31,6 +31,8 @@ epochs = 2
 top = 0.05
 batch_size = 16
 """
+PATIENCE_SECONDS = 600.0
+pytestmark = pytest.mark.timeout(1.5 * PATIENCE_SECONDS)
 # Where the processes are killed, one after the other: before the so-maniest time that something of such a
 # name is opened, renamed or removed.
 KILLS = [
@@ -89,7 +91,10 @@ def test_killed_at_any_point_it_comes_to_the_same_model(tmp_path: Path, source: 
     whole, stopped = home(tmp_path / "whole"), home(tmp_path / "stopped")
     (tmp_path / "job.toml").write_text(JOB)
     command = [sys.executable, "-c", DRIVER, whole.root, stopped.root, source, tmp_path / "job.toml", json.dumps(KILLS)]
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
+    words = list(map(str, command))
+    done = subprocess.run(
+        words, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False, env=homes.unmeasured()
+    )
     runs = done.stdout.split("ENDED ")
     codes = [int(run.partition("\n")[0]) for run in runs[1:]]
     assert codes == [0] + [-signal.SIGKILL] * len(KILLS) + [0], done.stderr
@@ -111,7 +116,8 @@ def test_ctrl_c_says_how_to_go_on_and_other_settings_start_anew(tmp_path: Path, 
     place = home(tmp_path / "home")
     (tmp_path / "job.toml").write_text(JOB.replace("epochs = 2", "epochs = 10_000"))
     command = [sys.executable, "-m", "watcher", "--home", place.root, "train", source, "--job", tmp_path / "job.toml"]
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(list(map(str, command)), text=True, env=homes.unmeasured(), **pipes)
     try:
         homes.wait_for(lambda: list(place.models.glob("tones/.training-*/tuning.json")), "an epoch is over")
         process.send_signal(signal.SIGINT)

@@ -26,6 +26,7 @@ from watcher.cli import logs
 from watcher.errors import WatcherError
 from watcher.home import open_home
 from watcher.intake.events import Hints
+from watcher.intake.settle import Settler
 from watcher.models.registry import Registry
 from watcher.results import connect
 from watcher.service import daemon, loop, patience
@@ -76,22 +77,32 @@ def hurry(longest_pause, answer):
 
 
 def hold(root):
-    """Nothing is read while there is a file `hold claimed` in the home, nothing classified while there is `hold in the batch`."""
-    read, classify = Reader.read, MeanColour.classify
+    """While there is a file `hold WHEN` in the home, the daemon stops there, and says so by a file `held WHEN`.
 
-    def wait(name):
-        while (root / name).exists():
+    `waiting`: before the second look at what was quiet; `claimed`: before it is read; `in the batch`: before it is
+    classified.
+    """
+    settled, read, classify = Settler.settled, Reader.read, MeanColour.classify
+
+    def wait(when):
+        while (root / f"hold {when}").exists():
+            (root / f"held {when}").touch()
             time.sleep(0.01)
 
+    def settled_later(self, now, look):
+        if self.next_due <= now:
+            wait("waiting")
+        return settled(self, now, look)
+
     def read_later(self, taken):
-        wait("hold claimed")
+        wait("claimed")
         return read(self, taken)
 
     def classify_later(self, pictures):
-        wait("hold in the batch")
+        wait("in the batch")
         return classify(self, pictures)
 
-    Reader.read, MeanColour.classify = read_later, classify_later
+    Settler.settled, Reader.read, MeanColour.classify = settled_later, read_later, classify_later
 
 
 def break_listening(file):

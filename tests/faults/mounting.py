@@ -34,6 +34,11 @@ def bind(share, folder):
     _mount("--bind", share, folder)
 
 
+def set_readonly(folder, readonly):
+    """Lets what is mounted on a folder be written no more, or again."""
+    _mount("-o", f"remount,{'ro' if readonly else 'rw'}", folder)
+
+
 def unmount(folder):
     """Takes all away that is mounted there, whoever uses it."""
     while subprocess.run(["umount", "-l", folder], capture_output=True, check=False).returncode == 0:

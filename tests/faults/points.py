@@ -140,7 +140,7 @@ class Bench:
         if last.code:
             wrong.append(Wrong("false", f"the run after the fault ended with {last.code}"))
         wrong += self._books(stage, points[0], error)
-        if not wrong and not error:
+        if not wrong:
             wrong += [Wrong("false", f"watcher verify: {finding.sentence}") for finding in findings(stage)]
         story = "\n".join([*map(str, points), *map(str, wrong), *map(_told, [*rans, last])]) if wrong else ""
         stage.remove()

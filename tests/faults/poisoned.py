@@ -1,7 +1,11 @@
-"""A daemon whose decoder or engine does not survive one picture: `poisoned.py HOME decoder|engine hangs|dies`."""
+"""A daemon whose decoder or engine does not survive one picture: `poisoned.py HOME decoder|engine hangs|holds|dies`.
+
+What `holds` hangs without giving back the interpreter's lock.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import sys
@@ -16,6 +20,7 @@ from watcher.cli import logs
 from watcher.cli.run import start_anew
 from watcher.home import open_home
 from watcher.models.registry import Registry
+from watcher.service import daemon, watch
 from watcher.service.daemon import Daemon
 from watcher.vision.outcome import Picture
 
@@ -29,6 +34,8 @@ def suffer(pixels):
             file.write(".")
         while way == "hangs":
             time.sleep(3600)
+        while way == "holds":
+            ctypes.PyDLL(None).pause()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -46,8 +53,11 @@ class Poisoned(MeanColour):
         return super().classify(pictures)
 
 
+daemon.PICTURE_SECONDS, watch.LAST_RESORT_SECONDS, watch.LOOK_SECONDS = 0.1, 0.5, 0.1
 logs.configure()
 home = open_home(root)
 stop = threading.Event()
 load = lambda name: Poisoned(Registry(home.models).current(name))  # noqa: E731
-Daemon(home, lambda _: None, threading.Event(), stop, load, start_anew=lambda: start_anew(stop)).run(once=True)
+Daemon(home, lambda _: None, threading.Event(), stop, load, start_anew=lambda lock: start_anew(stop, lock)).run(
+    once=True
+)

@@ -16,7 +16,7 @@ from tracing import needs_strace
 from trying import ALL, PATIENCE, SEED, Tried, chosen
 
 pytestmark = [pytest.mark.strace, needs_strace, PATIENCE]
-MOST, MOST_PAIRS, ALL_PAIRS = 18, 3, 40
+MOST, MOST_PAIRS, ALL_PAIRS = 12, 3, 40
 
 
 @pytest.fixture(params=SCENES)

@@ -91,23 +91,14 @@ def test_a_picture_that_people_meddle_with_is_counted_once(open_home, open_folde
     """The user that the daemon runs as is no master over rights."""
     if what is made_unreadable and os.geteuid() != 0:
         pytest.skip("only root can start a daemon as another user")
-    home = open_home(intake={"settle_seconds": 0.6 if when == "waiting" else 0.0})
-    for name in ("claimed", "in the batch"):
-        if when == name:
-            (home.root / f"hold {name}").touch()
+    home = open_home(intake={"settle_seconds": 0.1 if when == "waiting" else 0.0})
+    hold, held = home.root / f"hold {when}", home.root / f"held {when}"
+    hold.touch()
     with daemons.running(home, open_folder / "log", user=NOBODY if os.geteuid() == 0 else 0):
         homes.drop(home.inbox, "slide/a.png" if what is taken_out and when == "waiting" else "a.png", RED)
-        if when == "waiting":
-            time.sleep(0.3)
-            path = next(home.inbox.rglob("a.png"))
-        else:
-            [path] = homes.wait_for(lambda: claims(home), "it is claimed")
-        if when == "in the batch":
-            homes.wait_for(lambda: ".1." in claims(home)[0].name, "it is read")
-            time.sleep(0.2)
-        what(claims(home)[0] if when != "waiting" else path)
-        for name in ("claimed", "in the batch"):
-            (home.root / f"hold {name}").unlink(missing_ok=True)
+        homes.wait_for(held.exists, f"it is {when}")
+        what(next(home.inbox.rglob("a.png")) if when == "waiting" else claims(home)[0])
+        hold.unlink()
         expected = CASES[what, when]
         homes.wait_for(lambda: len(rows(home)) >= len(expected) and is_quiet(home), "it is counted")
         time.sleep(0.5)  # it would be counted again by the next scans

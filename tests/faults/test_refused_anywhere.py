@@ -23,6 +23,12 @@ ONCE_WRONG = {
         rb"/watcher\.db$",
         False,
     ),
+    "SQLite's index of its log was opened for reading, and each failed try kept it open for the next": (
+        "EIO",
+        "openat",
+        rb"/watcher\.db-shm$",
+        False,
+    ),
     "an attempt that could not be counted was called the picture's fault": (
         "EACCES",
         "rename",

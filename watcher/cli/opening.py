@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from watcher.settings import EngineName
     from watcher.vision.vision import Vision
 
 WITHOUT_HOME = "efficientnet-lite0"
 
 
-def open_vision(root: Path, model: str | None) -> tuple[Vision, int]:
+def open_vision(root: Path, model: str | None, engine: EngineName | None = None) -> tuple[Vision, int]:
     """The model, of the home if there is one, else out of this user's own cache; fetched if it can be.
 
     And how many pictures it is given at once. Raises ModelError, HomeError or SettingsError.
@@ -36,4 +37,6 @@ def open_vision(root: Path, model: str | None) -> tuple[Vision, int]:
         fetch(registry, name, utc())
     inference = settings.inference
     package = registry.current(name)
-    return Vision(package, inference.engine, inference.batch_size, settings.intake.max_megapixels), inference.batch_size
+    return Vision(
+        package, engine or inference.engine, inference.batch_size, settings.intake.max_megapixels
+    ), inference.batch_size

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -17,8 +18,10 @@ from watcher.intake.moves import BAD_NAME, move_new, stands, sync, write_durably
 from watcher.intake.names import clean, fitting
 from watcher.results import Finished, ModelVersion, Prediction, State
 from watcher.service import copies
+from watcher.service.notes import REASON_ENDING, write_note
 from watcher.service.places import Reservations, note_of, plain_name, put_original
 from watcher.service.shares import Shares
+from watcher.service.tried_again import TriedAgain
 from watcher.service.work import Published, Vanished
 from watcher.vision.outcome import Classified, Failed, Picture
 
@@ -39,17 +42,8 @@ log = structlog.get_logger()
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-REASON_ENDING = ".reason.txt"
-REASON = """\
-Watcher could not read this picture:
-
-    {name}
-
-Why: {reason}.
-
-To try again, put a good copy into the inbox, or move this one back there once the cause is mended.
-This note can be deleted.
-"""
+# Files that are made durable at the same time: a journal takes them in one go, where one after the other each waits for a turn.
+WRITERS = 16
 UNREADABLE = ".unreadable"
 TAKEN_BACK = "it was taken out of the inbox before it was classified"
 
@@ -72,7 +66,9 @@ class Finisher:
         self._database = database
         self._now = now
         self._shares = Shares(home)
-        self._pool = ThreadPoolExecutor(threads, "publish")
+        self._tried_again = TriedAgain(home, claims, database, self._shares)
+        self._pool = ThreadPoolExecutor(WRITERS, "publish")
+        self._drawing = BoundedSemaphore(threads)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -94,8 +90,8 @@ class Finisher:
         return [self._row(item, reserved) for item in batch]
 
     def record(self, rows: Sequence[Finished]) -> None:
-        """Records rows in one transaction."""
-        self._database.record(rows)
+        """Records rows in one transaction; what failed earlier and was tried again with them counts no more."""
+        self._database.record(rows, self._tried_again.earlier(rows))
 
     def release(self, batch: Sequence[Published], rows: Sequence[Finished]) -> None:
         """Moves the originals out of the claim folder, as was recorded."""
@@ -204,7 +200,8 @@ class Finisher:
             return Published(judged, None)
         claim, card = judged.read.claim, vision.package.card
         try:
-            encoded = copies.draw(self._home, claim, picture.image, outcome.predictions, card.name, card.version)
+            with self._drawing:  # what takes memory and a core, where writing takes neither
+                encoded = copies.draw(self._home, claim, picture.image, outcome.predictions, card.name, card.version)
         except (ValueError, MemoryError) as fault:
             failed = Failed(f"no annotated copy of it could be made: {fault or type(fault).__name__}")
             return Published(replace(judged, outcome=failed), None)
@@ -261,13 +258,6 @@ class Finisher:
             target = self._home.failed / plain_name(claim)
             write_note(target, claim, outcome.reason)
         return replace(row, state=State.FAILED, reason=outcome.reason, original_path=self._home.relative(target))
-
-
-def write_note(original: Path, claim: Claim, reason: str) -> None:
-    """Writes beside the place of a failed picture, in a folder that is there, why it failed, durably. Raises OSError."""
-    half = original.parent / f".watcher-{claim.id}.tmp"
-    write_durably(half, REASON.format(name=clean(claim.path), reason=reason).encode())
-    os.replace(half, note_of(original, claim, REASON_ENDING))
 
 
 def version_of(vision: Vision) -> ModelVersion:

@@ -12,11 +12,11 @@ import os
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
 
+from watcher.chunks import in_chunks
 from watcher.errors import ModelError
 from watcher.intake.claims import ClaimFolder, new_id
 from watcher.intake.filters import is_temporary
@@ -25,9 +25,10 @@ from watcher.intake.names import clean
 from watcher.intake.walk import files
 from watcher.models.registry import Registry
 from watcher.results import Finished, ModelVersion, Prediction, State, audit, gaps
+from watcher.results.recording import UNKNOWN
 from watcher.service.copies import REVIEW
-from watcher.service.finishing import REASON_ENDING
 from watcher.service.named import named
+from watcher.service.notes import REASON_ENDING, read_note
 from watcher.service.originals import Originals
 from watcher.service.routes import Routes
 from watcher.vision.encode import read_caption
@@ -42,13 +43,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-CHUNK = 500
 MOST_ALIKE = 10
-UNKNOWN = "unknown"
-# What is in the note beside a failed picture (finishing.REASON).
-_NOTE = re.compile(r"Watcher could not read this picture:\n\n    (?P<path>[^\n]+)\n\nWhy: (?P<why>.+)\.\n\n", re.DOTALL)
 _CLAIM = re.compile("[a-z2-7]{16}")
-LONGEST_NOTE = 20_000
 
 
 @dataclass(slots=True)
@@ -79,11 +75,11 @@ class Refill:
         """Raises OSError where a folder or the disk cannot be read, and what writing to the database may raise."""
         done = Refilled()
         claimed = set(ClaimFolder(self._home.inbox, "").ids())  # those the daemon goes on with by itself
-        for copies in _chunks(_copies(self._home)):
+        for copies in in_chunks(_copies(self._home)):
             captions = {path: caption for path in copies if (caption := _caption(path))}
             captions = {path: caption for path, caption in captions.items() if caption.claim not in claimed}
             self._take(captions, done)
-        for notes in _chunks(_notes(self._home)):
+        for notes in in_chunks(_notes(self._home)):
             rows = list(self._failed(notes, done))
             self._database.record(rows)
             done.from_notes += len(rows)
@@ -111,8 +107,9 @@ class Refill:
         if row.state not in (State.DONE, State.DUPLICATE):
             return False
         place = self._home.relative(copy)
-        moved = place != row.outbox_path and not (row.outbox_path and is_file(self._home.root / row.outbox_path))
-        if moved and place == clean(place):
+        there = row.outbox_path is not None and is_file(self._home.root / row.outbox_path)
+        moved = not there and place == clean(place)
+        if moved:
             audit.correct(self._database, row.id, outbox_path=place)
         return self._correct_label(row, caption) or moved
 
@@ -172,7 +169,7 @@ class Refill:
 
     def _failed(self, notes: Sequence[Path], done: Refilled) -> Iterator[Finished]:
         """Rows of failed pictures, each with its note beside it, that no row names."""
-        found = {_picture_of(note): said for note in notes if (said := _said(note))}
+        found = {_picture_of(note): said for note in notes if (said := _said(self._home.failed, note))}
         here = [place for place in found if is_file(place)]
         known = named(self._home, self._database, self._home.failed, here)
         for place in here:
@@ -219,7 +216,7 @@ class Refill:
 
 def anything_on(home: Home) -> bool:
     """Whether the disk holds anything to make rows from. Raises OSError."""
-    return any(map(_caption, _copies(home))) or any(map(_said, _notes(home)))
+    return any(map(_caption, _copies(home))) or any(_said(home.failed, note) for note in _notes(home))
 
 
 def _copies(home: Home) -> Iterator[Path]:
@@ -229,11 +226,6 @@ def _copies(home: Home) -> Iterator[Path]:
 
 def _notes(home: Home) -> Iterator[Path]:
     return (path for path in files(home.failed) if path.name.endswith(REASON_ENDING))
-
-
-def _chunks(paths: Iterator[Path]) -> Iterator[list[Path]]:
-    while some := list(islice(paths, CHUNK)):
-        yield some
 
 
 def _caption(path: Path) -> Caption | None:
@@ -251,16 +243,14 @@ def _best(caption: Caption) -> Prediction:
     return Prediction(label=caption.label, score=caption.score)
 
 
-def _said(note: Path) -> tuple[str, str] | None:
+def _said(folder: Path, note: Path) -> tuple[str, str] | None:
     """The path of a failed picture and why it failed; None where the note is none of ours. Raises OSError."""
     try:
-        with note.open(encoding="utf-8", errors="replace") as file:
-            match = _NOTE.match(file.read(LONGEST_NOTE))
+        return read_note(folder, str(note.relative_to(folder)))
     except OSError as fault:
         if fault.errno not in NOT_FOR_US:
             raise
         return None
-    return (match["path"], match["why"]) if match and clean(match["path"]) == match["path"] else None
 
 
 def _picture_of(note: Path) -> Path:

@@ -6,7 +6,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from watcher.errors import HomeError
+from watcher.errors import HomeError, HomeUnavailable
 from watcher.intake.claims import new_id, short
 from watcher.intake.moves import move_new, stands, sync, write_durably
 
@@ -17,14 +17,20 @@ NAME = ".watcher-id"
 
 
 def identity(root: Path) -> str:
-    """The home's short name, made at the first call. Raises HomeError if it cannot be kept or was garbled."""
+    """The home's short name, made at the first call.
+
+    Raises HomeUnavailable if it cannot be kept or read, HomeError if it was garbled.
+    """
     path = root / NAME
     try:
         if not stands(path):
             _make(path)
     except OSError as fault:
-        raise HomeError(f"{path}: cannot be written: {fault.strerror}") from fault
-    name = path.read_text("ascii", "replace").strip()
+        raise HomeUnavailable(f"{path}: cannot be written: {fault.strerror}") from fault
+    try:
+        name = path.read_text("ascii", "replace").strip()
+    except OSError as fault:
+        raise HomeUnavailable(f"{path}: cannot be read: {fault.strerror}") from fault
     if not re.fullmatch("[a-z2-7]{8}", name):
         raise HomeError(f"{path}: should hold 8 letters and digits; if no daemon of this home runs, delete it")
     return name

@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from watcher.errors import WatcherError
-from watcher.service.status import status
+from watcher.service.status import STATES, status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-STATES = ("waiting", "claimed", "done", "failed", "duplicate", "vanished", "superseded")
 # To count what waits takes a look through the inbox; whoever asks more often gets the same answer.
 KEEP_SECONDS = 15.0
 
 
-class Books(Collector):
+class Figures(Collector):
     """The books of a home, as `watcher status` counts them. `clock` is monotonic."""
 
     def __init__(self, home: Home, clock: Callable[[], float] = time.monotonic) -> None:
@@ -79,7 +78,7 @@ def served(home: Home) -> Iterator[None]:
     if listen := home.settings.metrics.listen:
         host, _, port = listen.rpartition(":")
         registry = CollectorRegistry()
-        registry.register(Books(home))
+        registry.register(Figures(home))
         try:
             server, thread = start_http_server(int(port), host.strip("[]"), registry)
             log.info("figures for monitoring", address=f"http://{listen}/metrics")

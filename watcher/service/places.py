@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from watcher.intake.claims import short
 from watcher.intake.inside import between, is_file, is_folder, make_folder, reached
-from watcher.intake.moves import BAD_NAME, move_new, same_file, stands
+from watcher.intake.moves import BAD_NAME, move_new, same_file, stands, sync
 from watcher.intake.names import LONGEST, clean, cut, fitting, tagged
 from watcher.vision.encode import read_caption
 
@@ -32,9 +32,10 @@ LONGEST_PATH = 4000
 
 def targets_for(folder: Path, claim: Claim, path: str) -> Iterator[Path]:
     """`path`, clean and relative, below `folder`; then names that carry the claim's id and so belong to no other."""
-    for target in (fitting(path), tagged(path, short(claim.id)), tagged(path, claim.id)):
-        if len(os.fsencode(folder / target)) < LONGEST_PATH:
-            yield folder / target
+    for tag in (None, short(claim.id), claim.id):  # one after the other, for nearly always the first will do
+        target = folder / (tagged(path, tag) if tag else fitting(path))
+        if len(os.fsencode(target)) < LONGEST_PATH:
+            yield target
     # Where a file has the name that a folder of ours needs, or the path became too long.
     yield folder / tagged(os.path.basename(path), claim.id)
     yield folder / plain_name(claim)
@@ -128,7 +129,10 @@ _CUT_OFF = re.compile(r"[. ]+(?=/|\Z)")
 
 def alike(path: Path) -> str:
     """The same for all paths that some file system takes for one: by case, by Unicode form, by blanks at an end."""
-    text = unicodedata.normalize("NFD", _IGNORED.sub("", str(path))).casefold()
+    text = str(path)
+    if text.isascii():
+        return _CUT_OFF.sub("", text.lower())
+    text = unicodedata.normalize("NFD", _IGNORED.sub("", text)).casefold()
     return _CUT_OFF.sub("", unicodedata.normalize("NFD", text))
 
 
@@ -147,7 +151,11 @@ def put_original(
         move_new(source, target)
     except (FileExistsError, NotADirectoryError):
         if reached(root, target) and is_file(target) and _same(source, target):
-            os.unlink(source)  # an earlier try came as far as the copy
+            # An earlier try came as far as the second name, or the copy, which may not be on the disk yet.
+            if not same_file(source, target):
+                sync(target)
+            sync(target.parent)
+            os.unlink(source)
         else:
             target = _nearest_folder(root, target) / tagged(target.name, claim.id)
             elsewhere(target)

@@ -20,7 +20,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from watcher import locks
-from watcher.errors import HomeError, ModelError
+from watcher.errors import HomeError, HomeUnavailable, ModelError
 from watcher.models.registry import Registry
 from watcher.results import Database, NoDatabase
 from watcher.service import note
@@ -111,7 +111,7 @@ def _check(which: Which, live: int) -> None:
 
 
 def _wait_for_daemon(home: Home, which: Which, live: int, until: float) -> None:
-    while holder(home.lock) and which.covers(used := note.read(home.root).working.get(which.model, live)):
+    while holder(home.lock) and which.covers(used := _at_work(home, which.model) or live):
         if time.monotonic() > until:
             raise ModelError(
                 f"the daemon still uses {which.model}/{used}, though {which.model}/{live} is current: "
@@ -120,14 +120,19 @@ def _wait_for_daemon(home: Home, which: Which, live: int, until: float) -> None:
         time.sleep(LOOK_SECONDS)
 
 
+def _at_work(home: Home, model: str) -> int | None:
+    """The version that the daemon has loaded, if any."""
+    return next((each.version for each in note.read(home.root).working if each.model == model), None)
+
+
 @contextmanager
 def alone(home: Home, now: datetime) -> Iterator[None]:
-    """Two at a time could each take the other's half-done work for its own. Raises HomeError."""
+    """Two at a time could each take the other's half-done work for its own. Raises HomeUnavailable."""
     with ExitStack() as stack:
         try:
             stack.enter_context(locks.held(home.root / LOCK, now))
         except locks.Locked as locked:
-            raise HomeError(
+            raise HomeUnavailable(
                 f"pictures of {home.root} are being put in line already, by {locked.who}; wait until that has ended"
             ) from None
         yield
