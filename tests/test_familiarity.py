@@ -108,7 +108,7 @@ def test_the_card_tells_all_that_made_it(tones: Tones) -> None:
     assert (card.trained_on.pictures, card.trained_on.groups, card.trained_on.seed) == (96, 12, 1)
     assert card.trained_on.settings["computed_in"] == "float32"
     assert {path.name for path in tones.package.folder.iterdir()} == {
-        "model.keras", "model.json", "metrics.json", "report.html",
+        "model.keras", "model.json", "metrics.json", "report.html", "trial-pictures.zip",
     }  # fmt: skip
     assert not [path for path in tones.package.folder.parent.glob(".training-*") if path.is_dir()]
 

@@ -157,7 +157,7 @@ def test_a_server_that_is_not_up_yet_is_waited_for(tmp_path: Path, daemons, url:
     [trouble] = homes.wait_for(lambda: read(home.root).troubles, "it tells of it")
     assert trouble.what == "opening the results database"
     told = homes.watcher("status", home=home.root)
-    assert (told.returncode, "Not possible since" in told.stderr) == (1, True), told.stderr
+    assert (told.returncode, "Not possible since" in told.stdout) == (1, True), told.stderr
     assert "does not answer" in trouble.reason and "refused" in trouble.reason
     assert daemons.end() == 0
     assert "hidden-word" not in said(log) + trouble.reason

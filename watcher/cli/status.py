@@ -35,8 +35,8 @@ def status(ctx: click.Context, form: str) -> None:
     try:
         found = status_of(home)
     except WatcherError:  # nothing can be counted, but what the daemon waits for may well be the same
-        for trouble in troubles(home):
-            click.echo(_sentence(trouble), err=True)
+        for trouble in troubles(home) if form == "table" else ():
+            click.echo(_sentence(trouble))
         raise
     values: dict[str, Any] = dataclasses.asdict(found)
     if form == "json":
