@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import signal
 import sys
 
@@ -34,4 +35,12 @@ def demo() -> None:
     click.echo("Their annotated copies:")
     for row in reversed(rows):
         click.echo(f"  {home.root / row.outbox_path if row.outbox_path else row.reason}")
-    click.echo(f"Ask for more with `watcher --home {home.root} results`; delete the folder when you have seen it.")
+    click.echo(f"Ask for more with `{_called()} --home {home.root} results`; delete the folder when you have seen it.")
+
+
+def _called() -> str:
+    """How this program is called from where it was: not every shell finds it by its name alone."""
+    if shutil.which("watcher"):
+        return "watcher"
+    program = sys.argv[0]
+    return f"{sys.executable} -m watcher" if program.endswith("__main__.py") else program
