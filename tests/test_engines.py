@@ -173,7 +173,7 @@ def test_an_engine_must_say_what_the_exact_one_says(
 ) -> None:
     """It is ten times as fast, and taken only if it agrees; the reason why not is kept."""
     with_engines(monkeypatch, SURE, Told("xla", answer, 0.002))
-    choice = choose(package, PIXELS, 200, NOW)
+    choice = choose(package, lambda: PIXELS, 200, NOW)
     assert choice.engine == ("graph" if refusal else "xla")
     assert [trial.refusal for trial in choice.trials] == [None, refusal]
     assert kept(package, 200) == choice
@@ -186,16 +186,16 @@ def test_a_toss_up_counts_for_nothing(package: Package, monkeypatch: pytest.Monk
     turned = close.copy()
     turned[:50] = 0.51, 0.49
     with_engines(monkeypatch, close, Told("xla", turned, 0.002))
-    assert choose(package, PIXELS, 200, NOW).engine == "xla"
+    assert choose(package, lambda: PIXELS, 200, NOW).engine == "xla"
     with_engines(monkeypatch, np.full_like(SURE, 0.5), Told("xla", np.full_like(SURE, 0.5), 0.002))
-    [_, trial] = choose(package, PIXELS, 200, NOW).trials
+    [_, trial] = choose(package, lambda: PIXELS, 200, NOW).trials
     assert trial.refusal == "the model is sure of 0 of the trial pictures: 100 or more are needed to check it by"
 
 
 def test_a_slower_engine_is_not_taken(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
     """However right it is."""
     with_engines(monkeypatch, SURE, Told("xla", SURE, 0.03))
-    choice = choose(package, PIXELS, 100, NOW)
+    choice = choose(package, lambda: PIXELS, 100, NOW)
     assert choice.engine == "graph"
     assert choice.trials[1].rate < choice.trials[0].rate
 
@@ -222,7 +222,7 @@ def test_a_damaged_note_of_choices_is_made_anew(package: Package, monkeypatch: p
     (package.folder / keeping.FILE).write_bytes(text.encode("utf-8", "surrogateescape"))
     assert kept(package, 8) is None
     with_engines(monkeypatch, SURE, Told("xla", SURE, 0.002))
-    choose(package, PIXELS, 8, NOW)
+    choose(package, lambda: PIXELS, 8, NOW)
     assert kept(package, 8)
 
 
@@ -230,7 +230,7 @@ def test_where_nothing_can_be_kept_nothing_is_tried(package: Package, monkeypatc
     """Or every start would take minutes: a registry that is read only, for example."""
     with_engines(monkeypatch, SURE, Told("xla", AssertionError("tried")))
     (package.folder / keeping.FILE).mkdir()
-    assert choose(package, PIXELS, 8, NOW).engine == "graph"
+    assert choose(package, lambda: PIXELS, 8, NOW).engine == "graph"
 
 
 def test_an_engine_that_ends_the_process_is_tried_once(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,7 +258,7 @@ def test_auto_is_what_was_chosen(package: Package, monkeypatch: pytest.MonkeyPat
     """By whoever opens the model; what a person names in the settings goes before it."""
     assert Vision(package, "auto", 8, 1).engine.name == "graph"
     with_engines(monkeypatch, SURE, Told("xla", SURE, 0.0002))
-    choose(package, PIXELS, 8, NOW)
+    choose(package, lambda: PIXELS, 8, NOW)
     monkeypatch.undo()
     assert Vision(package, "auto", 8, 1).engine.name == "xla"
     assert Vision(package, "graph", 8, 1).engine.name == "graph"

@@ -204,9 +204,10 @@ class Daemon:
 
     def _load_package(self, model: str) -> Vision:
         inference, package = self.home.settings.inference, self.registry.current(model)
-        if inference.engine == "auto":
-            try_engines(package, inference.batch_size, utc(), given_up=self._stop.is_set)
-        vision = Vision(package, inference.engine, inference.batch_size, self.home.settings.intake.max_megapixels)
+        engine = inference.engine
+        if engine == "auto":
+            engine = try_engines(package, inference.batch_size, utc(), given_up=self._stop.is_set).engine
+        vision = Vision(package, engine, inference.batch_size, self.home.settings.intake.max_megapixels)
         log.info("model loaded", model=vision.package.id, engine=vision.engine.name)
         return vision
 

@@ -90,15 +90,13 @@ def _made_sound(home: Home, file: Path, now: datetime) -> bool:
     if aside.end():
         _finish(file, set_aside(file)[-1])
     aside.begin()
-    if gone := not file.exists():
-        _all_must_be_there(home, file)
-        if not anything_on(home):  # a new home
-            return False
-        file.touch()
-    in_doubt = soundness.is_in_doubt(file)
-    if soundness.is_blank(file):
+    gone = not file.exists()
+    in_doubt = not gone and soundness.is_in_doubt(file)
+    if gone or soundness.is_blank(file):
         _all_must_be_there(home, file)
         why = ("it was gone" if gone else "it is empty") if anything_on(home) else None
+        if gone and why:
+            file.touch()
     else:
         why = soundness.damage_of(file, wholly=in_doubt)
     if why is None:

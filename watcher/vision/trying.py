@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from watcher.models.engines.kept import Choice
     from watcher.models.package import Package
 
@@ -31,6 +34,10 @@ def try_engines(
     """
     if not again and (choice := kept(package, batch_size)):
         return choice
-    own = trial_pictures.has(package)
-    pictures = trial_pictures.read(package) if own else views(package.card, trial_pictures.MOST)
-    return trials.choose(package, pictures, batch_size, now, again=again, given_up=given_up)
+    return trials.choose(package, lambda: _pictures(package), batch_size, now, again=again, given_up=given_up)
+
+
+def _pictures(package: Package) -> NDArray[np.uint8]:
+    if trial_pictures.has(package):
+        return trial_pictures.read(package)
+    return views(package.card, trial_pictures.MOST)

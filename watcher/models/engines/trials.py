@@ -41,7 +41,7 @@ ENDED = "it ended the process when it was tried"
 
 def choose(
     package: Package,
-    pictures: NDArray[np.uint8],
+    pictures: Callable[[], NDArray[np.uint8]],
     batch_size: int,
     now: datetime,
     *,
@@ -50,7 +50,7 @@ def choose(
 ) -> Choice:
     """Tries every engine that may be worth it on pictures, uint8 [n, height, width, 3], and keeps the choice.
 
-    An engine that ended the process when it was tried is not tried again, unless `again`. Once `given_up` says so, or
+    The pictures are asked for only if there is anything to try. An engine that ended the process when it was tried is not tried again, unless `again`. Once `given_up` says so, or
     where nothing can be kept and every start would take minutes, the choice is the exact engine. Raises ModelError if
     the package is damaged.
     """
@@ -61,7 +61,7 @@ def choose(
     if not names or not kept.keep(package, batch_size, begun):
         return begun
     log.info("trying the engines, once on this machine", model=package.id, engines=[exact(), *names])
-    trials = _Trials(package, pictures, batch_size, begun)
+    trials = _Trials(package, pictures(), batch_size, begun)
     choice = trials.all(names, given_up)
     kept.keep(package, batch_size, choice)
     for trial in choice.trials:
