@@ -23,6 +23,7 @@ from watcher.intake.company import HERE
 from watcher.results import Database, Filter, ResultRow, find
 from watcher.service.daemon import Daemon
 from watcher.settings import Settings
+from watcher.vision.vision import Vision
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 COLOURS = {"red": (210, 40, 40), "green": (40, 210, 40), "blue": (40, 40, 210)}
@@ -82,7 +83,11 @@ def run_once(home: Home) -> list[ResultRow]:
 
 @contextmanager
 def daemon_thread(
-    home: Home, report: Callable[[Sequence[object]], None] = lambda _: None, *, once: bool = False
+    home: Home,
+    report: Callable[[Sequence[object]], None] = lambda _: None,
+    load: Callable[[str], Vision] | None = None,
+    *,
+    once: bool = False,
 ) -> Iterator[threading.Thread]:
     """A daemon in a thread of this process, ended as SIGTERM would; its fault, if any, is raised here."""
     wake, stop = threading.Event(), threading.Event()
@@ -90,7 +95,7 @@ def daemon_thread(
 
     def work() -> None:
         try:
-            Daemon(home, report, wake, stop).run(once=once)
+            Daemon(home, report, wake, stop, load).run(once=once)
         except BaseException as fault:  # noqa: BLE001  (raised below)
             faults.append(fault)
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from watcher.home import Home
 from watcher.intake.filters import has_picture_ending
+from watcher.models.engines.kept import processor
 from watcher.models.package import Package
 from watcher.models.registry import Registry
 from watcher.results import Database
@@ -113,9 +114,7 @@ def package_of(models: Path, model: str) -> Package:
 
 def machine() -> str:
     """The processor, in words."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "a processor")
-    return f"{os.cpu_count()} cores of {name}"
+    return f"{os.cpu_count()} cores of {processor()}"
 
 
 def found(folder: Path) -> list[Path]:

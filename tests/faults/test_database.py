@@ -69,28 +69,6 @@ def run_once(home: Home) -> None:
     daemon(home, threading.Event()).run(once=True)
 
 
-@contextmanager
-def watching(home: Home) -> Iterator[None]:
-    """A daemon in this process."""
-    stop, faults = threading.Event(), []
-
-    def work() -> None:
-        try:
-            daemon(home, stop).run(once=False)
-        except BaseException as fault:  # noqa: BLE001  (raised below)
-            faults.append(fault)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(homes.PATIENCE_SECONDS)
-    assert not thread.is_alive()
-    assert faults == []
-
-
 def file_of(home: Home) -> Path:
     return home.root / "watcher.db"
 
@@ -277,7 +255,7 @@ def test_a_database_locked_by_another_writer_is_waited_for(home: Home, monkeypat
     """For much longer than SQLite itself waits. Status tells of it; then it goes on by itself."""
     monkeypatch.setattr(connect, "BUSY_MS", 100)
     run_once(home)
-    with watching(home):
+    with homes.daemon_thread(home, load=partial(tiny_model.load, home.models)):
         with held(home, "BEGIN IMMEDIATE"):
             for n in range(40):
                 homes.drop(home.inbox, f"{n}.png", homes.picture("red", n))
@@ -298,7 +276,7 @@ def test_a_reader_that_never_ends_holds_nothing_up(home: Home, monkeypatch: pyte
     pictures = 2000 if ALL else 300
     run_once(home)
     log = Path(f"{file_of(home)}-wal")
-    with watching(home):
+    with homes.daemon_thread(home, load=partial(tiny_model.load, home.models)):
         with held(home, "BEGIN"):
             for n in range(pictures):
                 homes.drop(home.inbox, f"{n}.png", homes.picture("red", n))

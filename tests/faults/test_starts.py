@@ -48,29 +48,6 @@ def daemon(home: Home, stop: threading.Event) -> Daemon:
 
 
 @contextmanager
-def starting(home: Home) -> Iterator[None]:
-    """A daemon in this process, ended as by SIGTERM; its fault is raised."""
-    stop, faults = threading.Event(), []
-
-    def work() -> None:
-        try:
-            daemon(home, stop).run(once=False)
-        except BaseException as fault:  # noqa: BLE001  (raised below)
-            faults.append(fault)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(homes.PATIENCE_SECONDS)
-        if faults:
-            raise faults[0]
-    assert not thread.is_alive(), "the daemon does not end"
-
-
-@contextmanager
 def locked(file: Path) -> Iterator[None]:
     """Another program has the whole database to itself."""
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
@@ -106,7 +83,7 @@ def test_a_start_waits_and_then_goes_on_by_itself(home: Home, obstacle: str) -> 
     in_the_way, what, reason = OBSTACLES[obstacle]
     free = ExitStack()
     free.enter_context(in_the_way(home))
-    with capture_logs() as logs, free, starting(home):
+    with capture_logs() as logs, free, homes.daemon_thread(home, load=partial(tiny_model.load, home.models)):
         [trouble] = homes.wait_for(lambda: read(home.root).troubles, "it tells of it")
         assert (trouble.what, reason in trouble.reason) == (what, True)
         free.close()

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from watcher.books.accepted import Accepted, accept, forget_returned
 from watcher.books.books import Books
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from watcher.books.checks.check import Check
     from watcher.home import Home
     from watcher.results import Database
+
+Event = TypeVar("Event")
 
 # One mending can bring the next to light, of the same thing or of another.
 MOST_MENDINGS, MOST_ROUNDS = 10, 10
@@ -46,6 +48,27 @@ def repair(home: Home, now: datetime, *, contents: bool = False) -> Iterator[Men
     May be repeated, after a crash too. Raises HomeError if a daemon, `reprocess` or `retry` is at work here, and what
     `verify` raises.
     """
+    yield from _with_books(home, now, contents, lambda books: _Mender(books).mend())
+
+
+def accept_gone(home: Home, now: datetime, *, contents: bool = False) -> Iterator[Accepted | Finding]:
+    """Notes that files which are gone were taken out on purpose; then tells what does not balance even so.
+
+    Copies and originals that could be put right are noted, too: whoever wants them back repairs first. Nothing is
+    said of folders that are away. Raises what `repair` may raise, and OSError where a share goes meanwhile.
+    """
+
+    def accepting(new: Callable[[], Books]) -> Iterator[Accepted | Finding]:
+        books = new()
+        yield from accept(books, (item.finding for check in CHECKS for item in look(check(books))), now)
+
+    yield from _with_books(home, now, contents, accepting)
+
+
+def _with_books(
+    home: Home, now: datetime, contents: bool, work: Callable[[Callable[[], Books]], Iterator[Event]]
+) -> Iterator[Event | Finding]:
+    """What `work` says of the books, which it is given new as often as it asks, and then which folders are away."""
     with ExitStack() as stack:
         try:
             database = stack.enter_context(_alone(home, now))
@@ -55,27 +78,7 @@ def repair(home: Home, now: datetime, *, contents: bool = False) -> Iterator[Men
         away = list(away_folders(home, database))
         books = partial(Books, home, database, contents=contents, alone=True, away=tuple(folder for folder, _ in away))
         forget_returned(books())
-        yield from _Mender(books).mend()
-        yield from (finding for _, finding in away)
-
-
-def accept_gone(home: Home, now: datetime, *, contents: bool = False) -> Iterator[Accepted | Finding]:
-    """Notes that files which are gone were taken out on purpose; then tells what does not balance even so.
-
-    Copies and originals that could be put right are noted, too: whoever wants them back repairs first. Nothing is
-    said of folders that are away. Raises what `repair` may raise, and OSError where a share goes meanwhile.
-    """
-    with ExitStack() as stack:
-        try:
-            database = stack.enter_context(_alone(home, now))
-        except NoDatabase as fault:
-            yield from without_database(home, fault)
-            return
-        away = list(away_folders(home, database))
-        books = Books(home, database, contents=contents, alone=True, away=tuple(folder for folder, _ in away))
-        forget_returned(books)
-        found = (item.finding for check in CHECKS for item in look(check(books)))
-        yield from accept(books, found, now)
+        yield from work(books)
         yield from (finding for _, finding in away)
 
 

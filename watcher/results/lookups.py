@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Integer, Select, and_, bindparam, func, literal_column, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from watcher.chunks import in_chunks
 from watcher.results.recording import version_id
 from watcher.results.records import FailedBefore, Known, ModelVersion, Prediction, Recorded, State
 from watcher.results.tables import ImageRow, PredictionRow, ScoreCountRow
@@ -124,6 +125,4 @@ def _classified_query() -> Select[*tuple[Any, ...]]:
 
 def chunks(values: Iterable[Value]) -> Iterator[list[Value]]:
     """The values, each once, as many at a time as one statement takes."""
-    once = list(dict.fromkeys(values))
-    for start in range(0, len(once), CHUNK):
-        yield once[start : start + CHUNK]
+    return in_chunks(dict.fromkeys(values), CHUNK)

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import and_, delete, func, insert, or_, select
 
+from watcher.chunks import in_chunks
 from watcher.results.database import Database
-from watcher.results.lookups import chunks
+from watcher.results.lookups import CHUNK, chunks
 from watcher.results.records import Part, check_aware
 from watcher.results.tables import TakenOutRow
 
 RANGE = 100  # pairs in one condition
-CHUNK = 500  # rows looked through at a time
 
 Piece = tuple[int, Part]
 
@@ -43,11 +43,8 @@ def accept(database: Database, pieces: Iterable[Piece], now: datetime) -> None:
 
 def forget(database: Database, pieces: Iterable[Piece]) -> None:
     """They are there again: should they go once more, that is news."""
-    gone = sorted(set(pieces))
-    for start in range(0, len(gone), RANGE):
-        each = [
-            and_(TakenOutRow.image_id == row, TakenOutRow.part == part) for row, part in gone[start : start + RANGE]
-        ]
+    for some in in_chunks(sorted(set(pieces)), RANGE):
+        each = [and_(TakenOutRow.image_id == row, TakenOutRow.part == part) for row, part in some]
         with database.writing() as connection:
             connection.execute(delete(TakenOutRow).where(or_(*each)))
 

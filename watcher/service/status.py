@@ -101,12 +101,7 @@ def status(home: Home, refused: Mapping[str, str] = MappingProxyType({})) -> Sta
     obstacles = {model: reason for model, reason in sorted(found.items()) if model not in works}
     database = _open(home)
     try:
-        until = time.monotonic() + LONGEST_SECONDS
-        while True:
-            rows, claimed = _settled(home, database)
-            waiting = _waiting(home, routes, obstacles.keys(), database)
-            if (rows, claimed) == _settled(home, database) or time.monotonic() > until:
-                break
+        rows, claimed, waiting = _counted(home, routes, obstacles.keys(), database)
         jobs = standings(home, RunBook(database, identity(home.root)) if database else None, utc())
     finally:
         if database:
@@ -144,6 +139,18 @@ def _open(home: Home) -> Database | None:
         return Database.open(home.settings.database.url, home.root, readonly=True)
     except NoDatabase:
         return None
+
+
+def _counted(
+    home: Home, routes: Routes, missing: Container[str], database: Database | None
+) -> tuple[dict[State, int], frozenset[str], _Waiting]:
+    """Rows, claims without one, and what waits, of one moment if that can be had."""
+    until = time.monotonic() + LONGEST_SECONDS
+    while True:
+        rows, claimed = _settled(home, database)
+        waiting = _waiting(home, routes, missing, database)
+        if (rows, claimed) == _settled(home, database) or time.monotonic() > until:
+            return rows, claimed, waiting
 
 
 def _settled(home: Home, database: Database | None) -> tuple[dict[State, int], frozenset[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -35,8 +36,9 @@ class _Claims(Check["Claim"]):
         # A home that has never run has no name yet, and no claims.
         self._folder = ClaimFolder(books.home.inbox, self._owner()) if (books.home.root / NAME).exists() else None
 
+    @abstractmethod
     def _owner(self) -> str:
-        raise NotImplementedError
+        """The name under which these claims stand."""
 
     def _look(self) -> list[Claim]:
         return self._folder.look() if self._folder and self.books.inbox_is_there else []
