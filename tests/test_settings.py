@@ -6,7 +6,7 @@ import re
 import tomllib
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from hypothesis import given
@@ -87,7 +87,7 @@ def test_every_line_of_the_generated_file_is_explained() -> None:
             assert re.search(r"  # \S", line)
     for choices in (Intake, Inference, Annotate):
         for name, field in choices.model_fields.items():
-            for choice in getattr(field.annotation, "__args__", ()):
+            for choice in get_args(field.annotation) if get_origin(field.annotation) is Literal else ():
                 assert str(choice).lower() in next(line for line in lines if line.startswith(f"{name} =")).lower()
 
 

@@ -70,7 +70,15 @@ listen = ""
         ("[[intake]]", "1: intake: should be a table, not [{}]"),
         ("[folders]\ninbox = ''", '2: folders.inbox: should be a text that is not empty, not ""'),
         ('[folders]\ninbox = "a\\u0000"', '2: folders.inbox: should be a folder\'s name, not "a\\u0000"'),
-        ("[annotate]\nheatmap = true", "2: annotate.heatmap: should be false, not true"),
+        (
+            "[annotate]\nheatmap = 1",
+            '2: annotate.heatmap: should be true, false or a list of routes, like ["malaria"], not 1',
+        ),
+        (
+            '[annotate]\nheatmap = ["a/b"]',
+            '2: annotate.heatmap: should be true, false or a list of routes, like ["malaria"], not ["a/b"]',
+        ),
+        ('[annotate]\nheatmap = ["cells"]', '2: annotate.heatmap: "cells" is no route of [models.routes]'),
         ("[inference]\nbatch_size = true", "2: inference.batch_size: should be a valid integer, not true"),
         ("[inference]\nbatch_size = 1.5", "2: inference.batch_size: should be a valid integer, not 1.5"),
         ("[intake]\nmax_megapixels = inf", "2: intake.max_megapixels: should be a finite number, not Infinity"),

@@ -6,17 +6,21 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import drawn_cells
 import homes
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from versions import NOON, install_second
 
 from watcher.cli.main import main
 from watcher.home import Home
-from watcher.models import builtin
+from watcher.models import builtin, trial_pictures
+from watcher.models.engines.trials import FEWEST, SURE
 from watcher.models.package import CARD, MODEL, Package, read
 from watcher.models.registry import Registry, missing
 from watcher.service.status import status
+from watcher.vision.vision import Vision
 
 
 @pytest.fixture
@@ -34,6 +38,18 @@ def home(tmp_path: Path, tiny_home_models: Path) -> Iterator[Home]:
     models = tmp_path / "models"
     shutil.copytree(tiny_home_models, models)
     return homes.make(tmp_path / "home", models, models={"default": "tiny", "routes": {"malaria": "malaria"}})
+
+
+def test_the_malaria_model_has_trial_pictures_that_it_is_sure_of_and_all_of_them_are_drawn() -> None:
+    """Else no engine could be checked by them; and pictures of patients are not ours to ship."""
+    package = read(Path(builtin.SHIPPED["malaria"]))
+    pictures = trial_pictures.read(package)
+    drawn = np.stack(drawn_cells.cells())
+    assert pictures.shape == drawn.shape
+    assert np.abs(pictures.astype(int) - drawn).mean() < 2, "but for what JPEG loses"
+    some = pictures[:32]
+    scores = np.sort(Vision(package, "graph", 32, 1).scores(list(some)), axis=1)
+    assert (scores[:, 0] < SURE * scores[:, 1]).mean() > FEWEST / len(pictures)
 
 
 def fetch(home: Home, name: str = "malaria") -> Result:

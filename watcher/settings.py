@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import suppress
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, StringConstraints, ValidationError, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from watcher import toml_file
 from watcher.toml_file import Section
@@ -16,6 +18,7 @@ from watcher.toml_file import Section
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pydantic import ValidatorFunctionWrapHandler
     from pydantic_core import ErrorDetails
 
     from watcher.toml_file import Fault
@@ -41,9 +44,22 @@ EngineName = Literal[
 # A port is at most 65535.
 PORT = r"([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
 Listen = Annotated[str, StringConstraints(pattern=rf"^$|^([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):{PORT}$")]
+# node_exporter reads no other names.
+TextFile = Annotated[str, StringConstraints(pattern=r"^$|^[^\x00]*[^/\x00]\.prom$")]
 # Not the owner's own digit: Watcher must be able to read and write what it has made.
 Umask = Annotated[str, StringConstraints(pattern=r"^0?0[0-7]{2}$")]
 A_UMASK = "three digits from 0 to 7, of which the first is 0, like 027"
+
+
+def _as_one(given: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """Of a value that may be one thing or another, pydantic would say everything that it is not."""
+    try:
+        return check(given)
+    except ValidationError:
+        raise PydanticCustomError("union", "one or the other") from None
+
+
+Heatmap = Annotated[bool | list[RouteName], WrapValidator(_as_one)]
 
 
 class Folders(Section):
@@ -129,7 +145,13 @@ class Annotate(Section):
     format: Literal["auto", "jpeg", "png"] = Field(
         default="auto", description="auto (PNG stays PNG, all else JPEG) | jpeg | png"
     )
-    heatmap: Literal[False] = Field(default=False, description="false: no heat map is drawn")
+    heatmap: Heatmap = Field(
+        default=False, description='show where the model looked: false | true | for some routes: ["malaria"]'
+    )
+
+    def heats(self, route: str | None) -> bool:
+        """Whether copies of pictures of a route, or of none, are to show where the model looked."""
+        return self.heatmap if isinstance(self.heatmap, bool) else route in self.heatmap
 
 
 class DatabaseSettings(Section):
@@ -148,7 +170,19 @@ class Metrics(Section):
 
     listen: Listen = Field(
         default="",
-        description='"127.0.0.1:9464": for Prometheus at http://127.0.0.1:9464/metrics; empty: nothing listens',
+        description='"127.0.0.1:9464": /metrics for Prometheus, /healthz and /readyz; empty: nothing listens',
+    )
+    textfile: TextFile = Field(
+        default="",
+        description='"/var/lib/node_exporter/watcher.prom": the same as a file, every 15 seconds; empty: none',
+    )
+
+
+class Log(Section):
+    """What the daemon says on standard error."""
+
+    format: Literal["auto", "human", "json"] = Field(
+        default="auto", description="auto (human on a terminal, else JSON) | human | json"
     )
 
 
@@ -163,6 +197,12 @@ class Settings(Section):
     annotate: Annotate = Annotate()
     database: DatabaseSettings = DatabaseSettings()
     metrics: Metrics = Metrics()
+    log: Log = Log()
+
+    def heats(self, model: str) -> bool:
+        """Whether any route that leads to a model asks for heat maps."""
+        routes = (route for route, name in self.models.routes.items() if name == model)
+        return any(map(self.annotate.heats, (*routes, *((None,) if self.models.default == model else ()))))
 
 
 def load(path: Path) -> Settings:
@@ -170,7 +210,21 @@ def load(path: Path) -> Settings:
 
     Raises SettingsError with one line `FILE:LINE: key: what is wrong` for every fault, all at once.
     """
-    return toml_file.load(path, Settings, _expected, lambda values, faults: _folder_faults(path, values, faults))
+    return toml_file.load(path, Settings, _expected, lambda values, faults: _more_faults(path, values, faults))
+
+
+def _more_faults(path: Path, values: dict[str, Any], faults: list[Fault]) -> Iterator[Fault]:
+    yield from _folder_faults(path, values, faults)
+    yield from _route_faults(values)
+
+
+def _route_faults(values: dict[str, Any]) -> Iterator[Fault]:
+    with suppress(ValidationError, AttributeError):  # which are told of already
+        heatmap = Annotate.model_validate(values.get("annotate", {})).heatmap
+        routes = Models.model_validate(values.get("models", {})).routes
+        for name in heatmap if isinstance(heatmap, list) else ():
+            if name not in routes:
+                yield ("annotate", "heatmap"), f"annotate.heatmap: {json.dumps(name)} is no route of [models.routes]"
 
 
 def _folder_faults(path: Path, values: dict[str, Any], faults: list[Fault]) -> Iterator[Fault]:
@@ -199,8 +253,12 @@ def _expected(fault: ErrorDetails) -> str | None:
         return "like sqlite:///watcher.db or postgresql+psycopg://user:password@host/database"
     if fault["loc"] == ("metrics", "listen"):
         return "an address and a port, like 127.0.0.1:9464, or empty"
+    if fault["loc"] == ("metrics", "textfile"):
+        return "a file whose name ends in .prom, like /var/lib/node_exporter/watcher.prom, or empty"
     if fault["loc"] == ("permissions", "umask"):
         return f"{A_UMASK}, in quotes"
+    if fault["loc"] == ("annotate", "heatmap"):
+        return 'true, false or a list of routes, like ["malaria"]'
     if fault["type"] != "string_pattern_mismatch":
         return None
     if fault["loc"][-1] == "[key]":

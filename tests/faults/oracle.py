@@ -40,6 +40,7 @@ class _Row:
     outbox_path: str | None
     original_path: str | None
     label: str | None
+    needs_review: int | None
 
 
 Balance = Sequence[tuple[Dropped, _Row]]
@@ -61,7 +62,7 @@ def books(stage: Stage, pictures: Sequence[Dropped], *, may_fail: Collection[str
 
 def _rows(path: Path) -> list[_Row]:
     query = """SELECT claim, path, state, reason, outbox_path, original_path,
-        (SELECT label FROM predictions WHERE image_id = images.id AND rank = 1) FROM images ORDER BY id"""
+        (SELECT label FROM predictions WHERE image_id = images.id AND rank = 1), needs_review FROM images ORDER BY id"""
     with closing(sqlite3.connect(path)) as database:
         return [_Row(*values) for values in database.execute(query)]
 
@@ -97,7 +98,10 @@ def _outcome(stage: Stage, picture: Dropped, row: _Row, may_fail: Collection[str
 def _copies(stage: Stage, rows: Sequence[_Row]) -> Iterator[Wrong]:
     """Every classified row has one annotated copy, where it says, and no other copy is there."""
     outbox = stage.aside / "outbox"
-    copies = [(path, caption_of(path)) for path in outbox.rglob("*") if not path.is_dir()]
+    review = outbox / "review"
+    files = [path for path in outbox.rglob("*") if not path.is_dir()]
+    copies = [(path, caption_of(path)) for path in files if not path.is_relative_to(review)]
+    yield from _reviews([caption_of(path) for path in files if path.is_relative_to(review)], rows)
     wanted = {row.claim: row for row in rows if row.state in CLASSIFIED}
     found = Counter(caption["claim"] for _, caption in copies if caption)
     yield from (Wrong("lost", f"{wanted[claim].path} has no annotated copy") for claim in wanted.keys() - found.keys())
@@ -110,6 +114,17 @@ def _copies(stage: Stage, rows: Sequence[_Row]) -> Iterator[Wrong]:
             yield Wrong("doubled", f"{path} is a copy for which there is no row")
         elif stage.root / row.outbox_path != path or caption["label"] != row.label:
             yield Wrong("false", f"{path} is not what its row tells of: {row}")
+
+
+def _reviews(captions: Sequence[dict[str, Any] | None], rows: Sequence[_Row]) -> Iterator[Wrong]:
+    """The copy of each doubtful result stands among those to be reviewed, once, and no other."""
+    doubted = {row.claim for row in rows if row.state in CLASSIFIED and row.needs_review}
+    found = Counter(caption["claim"] if caption else "nothing known" for caption in captions)
+    yield from (Wrong("false", f"the copy of {claim} is not to be reviewed") for claim in doubted - found.keys())
+    yield from (Wrong("stray", f"{claim} is to be reviewed") for claim in found.keys() - doubted)
+    yield from (
+        Wrong("doubled", f"{claim} is to be reviewed {number} times") for claim, number in found.items() if number > 1
+    )
 
 
 def caption_of(path: Path) -> dict[str, Any] | None:

@@ -38,6 +38,8 @@ PICTURES = (
     Dropped(b"t\xe9 1%\n~x.png", "t%E9 1%%0A~x.png", homes.picture("blue", 3), "blue"),
     Dropped(f"{LONG}/c.jpg".encode(), f"{LONG}/c.jpg", homes.picture("blue", 4, "JPEG"), "blue"),
 )
+# Of the red picture the model says 0.7204, and more of the others.
+DOUBTED = 0.7208
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Stages:
         self._fast = fast
         self._slow = slow
         self._models = slow / "models"
-        tiny_model.install(self._models)
+        tiny_model.install(self._models, DOUBTED)
         self._before: Path | None = None
 
     @property

@@ -26,6 +26,7 @@ class MeanColour:
     """What the daemon needs of a `Vision`."""
 
     engine = Engine()
+    tells_heat = False
 
     def __init__(self, package: Package) -> None:
         self.package = package
@@ -49,8 +50,8 @@ def load(models: Path, name: str) -> MeanColour:
     return MeanColour(Registry(models).current(name))
 
 
-def install(models: Path) -> None:
-    """Puts a package of the model, whose file nobody loads, into a `models` folder."""
+def install(models: Path, doubted: float | None = None) -> None:
+    """Puts a package of the model, whose file nobody loads, into a `models` folder; lower scores than this it doubts."""
     folder = models / NAME / "1"
     folder.mkdir(parents=True)
     (folder / MODEL).write_bytes(b"mean colour")
@@ -65,6 +66,7 @@ def install(models: Path) -> None:
         verified=False,
         digest=hashlib.sha256(b"mean colour").hexdigest(),
         libraries={},
+        review_threshold=doubted,
         created_at=datetime(2026, 11, 23, tzinfo=UTC),
     )
     (folder / CARD).write_text(card.model_dump_json())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.opening import open_vision
 from watcher.cli.options import format_option, home_root
 from watcher.cli.output import console, print_rows
@@ -22,27 +23,43 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-@click.option("--model", help="The model; else the home's default, or efficientnet-lite0 where there is no home.")
+@click.option(
+    "--model",
+    shell_complete=completing.models,
+    help="The model; else the home's default, or efficientnet-lite0 where there is no home.",
+)
 @click.option("--top", type=click.IntRange(1, 5), default=3, show_default=True, help="How many labels to print.")
 @click.option(
     "--annotate", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write annotated copies there."
 )
+@click.option("--heatmap", is_flag=True, help="Show in the annotated copies where the model looked.")
 @format_option
 @click.pass_context
 def classify(
-    ctx: click.Context, paths: tuple[Path, ...], model: str | None, top: int, annotate: Path | None, form: str
+    ctx: click.Context,
+    paths: tuple[Path, ...],
+    model: str | None,
+    top: int,
+    annotate: Path | None,
+    heatmap: bool,
+    form: str,
 ) -> None:
     """Classify pictures, or folders of them, now. No home is needed.
+
+    Prints one row for each picture, with its best labels and their scores, or why it could not be read. Exit code 1 if
+    none could be read, else 0.
 
     Example: `watcher classify holiday/ cat.jpg --annotate labelled/`
     """
     from watcher.service.classify import classify as results_of
     from watcher.service.classify import targets
 
+    if heatmap and annotate is None:
+        raise click.UsageError("--heatmap is drawn in annotated copies: say with --annotate DIR where to write them")
     pictures = list(targets(paths))
     if not pictures:
         raise WatcherError("there are no pictures in " + ", ".join(map(str, paths)))
-    vision, batch_size = open_vision(home_root(ctx), model)
+    vision, batch_size = open_vision(home_root(ctx), model, heat=heatmap)
     results = list(_progress(results_of(pictures, vision, batch_size, annotate), len(pictures)))
     rows = [_row(result, vision, top) for result in results]
     if form == "json":

@@ -13,10 +13,12 @@ if TYPE_CHECKING:
 WITHOUT_HOME = "efficientnet-lite0"
 
 
-def open_vision(root: Path, model: str | None, engine: EngineName | None = None) -> tuple[Vision, int]:
+def open_vision(
+    root: Path, model: str | None, engine: EngineName | None = None, *, heat: bool = False
+) -> tuple[Vision, int]:
     """The model, of the home if there is one, else out of this user's own cache; fetched if it can be.
 
-    And how many pictures it is given at once. Raises ModelError, HomeError or SettingsError.
+    With `heat` it says where it looked. And how many pictures it is given at once. Raises ModelError, HomeError or SettingsError.
     """
     from watcher.clock import utc
     from watcher.home import exists, open_home
@@ -37,6 +39,6 @@ def open_vision(root: Path, model: str | None, engine: EngineName | None = None)
         fetch(registry, name, utc())
     inference = settings.inference
     package = registry.current(name)
-    return Vision(
-        package, engine or inference.engine, inference.batch_size, settings.intake.max_megapixels
-    ), inference.batch_size
+    most = settings.intake.max_megapixels
+    vision = Vision(package, engine or inference.engine, inference.batch_size, most, heat=heat)
+    return vision, inference.batch_size

@@ -142,12 +142,12 @@ def _best(finished: Finished) -> dict[str, object]:
     if finished.model is None or not finished.predictions:
         return dict.fromkeys(derived.COLUMNS)
     best, *others = finished.predictions
-    score, threshold = float(best.score), finished.model.review_threshold
+    score = float(best.score)
     return {
         "label": best.label,
         "score": score,
         "margin": score - float(others[0].score) if others else score,
-        "needs_review": int(threshold is not None and score < threshold),
+        "needs_review": int(finished.model.doubts(score)),
     }
 
 

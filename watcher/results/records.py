@@ -62,6 +62,10 @@ class ModelVersion:
     def key(self) -> tuple[str, int, str]:
         return self.model, self.version, self.digest
 
+    def doubts(self, score: float) -> bool:
+        """Whether a person should look at a result with this best score."""
+        return self.review_threshold is not None and score < self.review_threshold
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:

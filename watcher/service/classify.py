@@ -14,7 +14,9 @@ from watcher.intake.arrivals import Seen
 from watcher.intake.names import clean, tagged
 from watcher.intake.scan import scan
 from watcher.vision.annotate import annotate
+from watcher.vision.decode import seen_of
 from watcher.vision.encode import Caption, annotated_name, encode, read_caption, suffix_for
+from watcher.vision.heatmap import HeatMap
 from watcher.vision.outcome import Classified, Failed, Picture
 
 if TYPE_CHECKING:
@@ -123,7 +125,8 @@ class _Copies:
             return None
         label, score = outcome.predictions[0]
         card = self._vision.package.card
-        canvas = annotate(picture.image, outcome.predictions, self._vision.package.id, target.truth)
+        heat = None if outcome.heat is None else HeatMap(outcome.heat, seen_of(picture.image.size, card))
+        canvas = annotate(picture.image, outcome.predictions, self._vision.package.id, target.truth, heat)
         caption = Caption(claim="", model=card.name, version=card.version, label=label, score=score)
         encoded = encode(canvas, suffix_for(target.name, "auto"), caption)
         path = self._place(self._folder / annotated_name(clean(target.name), encoded.suffix))

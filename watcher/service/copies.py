@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from watcher.intake.inside import make_folder
 from watcher.intake.moves import move_new, write_durably
 from watcher.intake.names import clean
+from watcher.service import review
 from watcher.service.places import is_copy_of, put_copy, targets_for
 from watcher.vision.annotate import annotate
 from watcher.vision.encode import Caption, annotated_name, encode, suffix_for
@@ -22,17 +23,21 @@ if TYPE_CHECKING:
     from watcher.home import Home
     from watcher.intake.arrivals import Claim
     from watcher.vision.encode import Encoded
-
-# Below the outbox; what is in there are copies of copies.
-REVIEW = "review"
+    from watcher.vision.heatmap import HeatMap
 
 
 def draw(
-    home: Home, claim: Claim, image: Image.Image, predictions: Sequence[tuple[str, float]], model: str, version: int
+    home: Home,
+    claim: Claim,
+    image: Image.Image,
+    predictions: Sequence[tuple[str, float]],
+    model: str,
+    version: int,
+    heat: HeatMap | None = None,
 ) -> Encoded:
     """The copy as a file's bytes. Raises ValueError or MemoryError where none can be made."""
     label, score = predictions[0]
-    canvas = annotate(image, predictions, f"{model}/{version}")
+    canvas = annotate(image, predictions, f"{model}/{version}", heat=heat)
     form = suffix_for(claim.path, home.settings.annotate.format)
     return encode(canvas, form, Caption(claim=claim.id, model=model, version=version, label=label, score=score))
 
@@ -59,6 +64,7 @@ def put(home: Home, claim: Claim, encoded: Encoded, before: Path | None = None) 
 
 def retract(home: Home, claim: Claim) -> None:
     """Removes the copy that an earlier process has left of a claim that comes to nothing. Raises OSError."""
+    review.retract(home, claim)
     with suppress(FileNotFoundError):
         _half(home, claim).unlink()
     form = suffix_for(claim.path, home.settings.annotate.format)
@@ -70,6 +76,11 @@ def retract(home: Home, claim: Claim) -> None:
 def places(home: Home, claim: Claim) -> set[Path]:
     """All places that the copy of a claim may be given, whatever the settings said of its format."""
     return {*_places(home, claim, ".jpg"), *_places(home, claim, ".png")}
+
+
+def first_places(home: Home, claim: Claim) -> list[Path]:
+    """Where the copy of a picture stands whose name nothing else had."""
+    return [next(_places(home, claim, suffix)) for suffix in (".jpg", ".png")]
 
 
 def _places(home: Home, claim: Claim, suffix: Literal[".jpg", ".png"]) -> Iterator[Path]:

@@ -16,13 +16,16 @@ from watcher.intake.claims import new_id
 from watcher.intake.inside import make_folder, reached
 from watcher.intake.moves import BAD_NAME, move_new, stands, sync, write_durably
 from watcher.intake.names import clean, fitting
+from watcher.repeated import Repeated
 from watcher.results import Finished, ModelVersion, Prediction, State
-from watcher.service import copies
+from watcher.service import copies, review
 from watcher.service.notes import REASON_ENDING, write_note
 from watcher.service.places import Reservations, note_of, plain_name, put_original
 from watcher.service.shares import Shares
 from watcher.service.tried_again import TriedAgain
 from watcher.service.work import Published, Vanished
+from watcher.vision.decode import seen_of
+from watcher.vision.heatmap import HeatMap
 from watcher.vision.outcome import Classified, Failed, Picture
 
 if TYPE_CHECKING:
@@ -33,9 +36,11 @@ if TYPE_CHECKING:
     from watcher.home import Home
     from watcher.intake.arrivals import Claim, Gone
     from watcher.intake.claims import ClaimFolder
+    from watcher.models.package import Card
     from watcher.results import Database, Recorded
     from watcher.service.routes import Routes
     from watcher.service.work import Judged
+    from watcher.vision.encode import Encoded
     from watcher.vision.vision import Vision
 
 log = structlog.get_logger()
@@ -68,6 +73,7 @@ class Finisher:
         self._shares = Shares(home)
         self._tried_again = TriedAgain(home, claims, database, self._shares)
         self._pool = ThreadPoolExecutor(WRITERS, "publish")
+        self._repeated = Repeated()
         self._drawing = BoundedSemaphore(threads)
 
     def close(self) -> None:
@@ -77,7 +83,7 @@ class Finisher:
         """Writes the annotated copies; they and their names are durable when this returns."""
         self._shares.must_be_there(self._home.outbox)
         published = self._each(self._publish, batch)
-        for folder in {item.copy.parent for item in published if item.copy}:
+        for folder in {copy.parent for item in published for copy in (item.copy, item.review) if copy}:
             sync(folder)
         self._shares.must_be_there(self._home.outbox)  # still: or they stand in its empty mount point
         return published
@@ -144,7 +150,8 @@ class Finisher:
             before.unlink()
 
     def _moved(self, claim: Claim, intended: Path, place: Path) -> None:
-        log.warning("the original cannot have its name", recorded=str(intended), moved_to=str(place))
+        facts = {"recorded": str(intended), "moved_to": str(place)}
+        self._repeated.say(intended.parent, log.warning, "an original cannot have its name", **facts)
         self._database.moved(claim.id, self._home.relative(place))
 
     def _remove_stale_note(self, claim: Claim) -> None:
@@ -201,11 +208,27 @@ class Finisher:
         claim, card = judged.read.claim, vision.package.card
         try:
             with self._drawing:  # what takes memory and a core, where writing takes neither
-                encoded = copies.draw(self._home, claim, picture.image, outcome.predictions, card.name, card.version)
+                heat = self._heat(claim, picture, outcome, card)
+                labels = outcome.predictions
+                encoded = copies.draw(self._home, claim, picture.image, labels, card.name, card.version, heat)
         except (ValueError, MemoryError) as fault:
             failed = Failed(f"no annotated copy of it could be made: {fault or type(fault).__name__}")
             return Published(replace(judged, outcome=failed), None)
-        return Published(judged, copies.put(self._home, claim, encoded))
+        copy = copies.put(self._home, claim, encoded)
+        doubted = version_of(vision).doubts(outcome.predictions[0][1])
+        return Published(judged, copy, self._for_review(claim, copy, encoded) if doubted else None)
+
+    def _heat(self, claim: Claim, picture: Picture, outcome: Classified, card: Card) -> HeatMap | None:
+        if outcome.heat is None or not self._home.settings.annotate.heats(self._routes.route_of(claim.path)):
+            return None
+        return HeatMap(outcome.heat, seen_of(picture.image.size, card))
+
+    def _for_review(self, claim: Claim, copy: Path, encoded: Encoded) -> Path | None:
+        try:
+            return review.put(self._home, claim, copy, encoded)
+        except (FileExistsError, NotADirectoryError) as fault:
+            log.warning("doubtful results cannot be put apart", folder=review.REVIEW, reason=fault.strerror)
+            return None
 
     def _row(self, item: Published, reserved: Reservations) -> Finished:
         read, outcome = item.judged.read, item.judged.outcome

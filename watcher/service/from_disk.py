@@ -26,10 +26,10 @@ from watcher.intake.walk import files
 from watcher.models.registry import Registry
 from watcher.results import Finished, ModelVersion, Prediction, State, audit, gaps
 from watcher.results.recording import UNKNOWN
-from watcher.service.copies import REVIEW
 from watcher.service.named import named
 from watcher.service.notes import REASON_ENDING, read_note
 from watcher.service.originals import Originals
+from watcher.service.review import REVIEW
 from watcher.service.routes import Routes
 from watcher.vision.encode import read_caption
 

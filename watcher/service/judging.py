@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from watcher.intake.names import clean
@@ -41,7 +42,7 @@ class Judge:
         known = self._known(batch)
         new: dict[str | int, Read] = {}
         for place, read in enumerate(batch):
-            if isinstance(read.content, Picture) and read.sha256 not in known:
+            if isinstance(read.content, Picture) and not self._settled(read, known):
                 new.setdefault(read.sha256 if self._reuse and read.sha256 else place, read)
         outcomes = self._classify(list(new.values()))
         fresh = {id(read): outcome for read, outcome in zip(new.values(), outcomes, strict=True)}
@@ -60,11 +61,28 @@ class Judge:
         if isinstance(read.content, Changed):
             raise TypeError("a picture that is still being written has no outcome")
         if outcome := fresh.get(id(read)):
+            if earlier := known.get(read.sha256 or ""):
+                known[read.sha256 or ""] = earlier = self._warmed(read, earlier, outcome)
+                return Judged(read, earlier.outcome, same_as=earlier.path)
             if self._reuse and read.sha256:
                 known[read.sha256] = self._remember(read, outcome)
             return Judged(read, outcome)
         earlier = known[read.sha256 or ""]
         return Judged(read, earlier.outcome, same_as=earlier.path)
+
+    @staticmethod
+    def _settled(read: Read, known: dict[str, _Earlier]) -> bool:
+        """Whether the model need not be asked. Rows hold no heat, so where that is wanted it is."""
+        earlier = known.get(read.sha256 or "")
+        if earlier is None or isinstance(earlier.outcome, Failed):
+            return earlier is not None
+        return earlier.outcome.heat is not None or not read.taken.vision.tells_heat
+
+    def _warmed(self, read: Read, earlier: _Earlier, now: Classified | Failed) -> _Earlier:
+        """What was said before, with the heat of now."""
+        if isinstance(now, Failed) or isinstance(earlier.outcome, Failed):
+            return earlier
+        return self._keep(read, earlier._replace(outcome=replace(earlier.outcome, heat=now.heat)))
 
     def _known(self, batch: Sequence[Read]) -> dict[str, _Earlier]:
         """What this very version has said of these contents before."""
@@ -84,6 +102,9 @@ class Judge:
         earlier = _Earlier(outcome, clean(read.claim.path))
         if isinstance(outcome, Failed):
             return earlier
+        return self._keep(read, earlier)
+
+    def _keep(self, read: Read, earlier: _Earlier) -> _Earlier:
         self._recent[read.sha256 or "", version_of(read.taken.vision)] = earlier
         while len(self._recent) > REMEMBERED:
             self._recent.popitem(last=False)

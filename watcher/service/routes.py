@@ -29,6 +29,11 @@ class Routes:
         first, _, rest = path.partition(os.sep)
         return self._settings.routes.get(first, self._settings.default) if rest else self._settings.default
 
+    def route_of(self, path: str) -> str | None:
+        """The route of the picture at `path`, if it came by one."""
+        first, _, rest = path.partition(os.sep)
+        return first if rest and first in self._settings.routes else None
+
     def group_of(self, path: str) -> str:
         """The picture's group as clean text: its folders, less the route. Empty at the top."""
         folder = os.path.dirname(path)

@@ -18,6 +18,7 @@ from watcher.intake.inside import reached
 from watcher.intake.moves import stands, sync
 from watcher.intake.names import clean, fitting, tagged
 from watcher.intake.presence import Presence
+from watcher.service import review
 from watcher.service.identity import identity
 from watcher.service.places import is_copy_of
 from watcher.service.shares import Shares
@@ -102,6 +103,7 @@ class WayBack:
 
     def _remove_copy(self, row: Outdated) -> None:
         """Whatever else has the copy's name by now stays."""
+        review.retract(self._home, _claim(row))
         if row.outbox_path is None:
             return
         copy = self._home.root / row.outbox_path

@@ -24,6 +24,15 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """How much of something is in hand, and how much can be."""
+
+    name: str
+    depth: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Vanished:
     """The picture was gone before it could be read."""
 
@@ -60,7 +69,8 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """A judged picture and its annotated copy, if it has one."""
+    """A judged picture and its annotated copy, if it has one; and the same among those that a person should look at."""
 
     judged: Judged
     copy: Path | None
+    review: Path | None = None

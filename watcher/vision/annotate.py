@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from PIL import Image
 
 from watcher.vision.fonts import REGULAR, SEMIBOLD
+from watcher.vision.heatmap import LEGEND, HeatMap, warm
 from watcher.vision.lettering import Line, clean, fitted, line
 
 Colour = tuple[int, int, int]
@@ -71,13 +72,17 @@ class _Panel:
 
 
 def annotate(
-    picture: Image.Image, predictions: Sequence[tuple[str, float]], note: str = "", truth: str | None = None
+    picture: Image.Image,
+    predictions: Sequence[tuple[str, float]],
+    note: str = "",
+    truth: str | None = None,
+    heat: HeatMap | None = None,
 ) -> Image.Image:
     """A new RGB image: `picture` (mode RGB, any size) at (0, 0), pixel for pixel, and a panel below it.
 
     `predictions` are labels in any script with their scores (0..1), the best first; five of them are
     shown. `note` is a small last line, such as the model's name and version. `truth`, the label that is known
-    to be true, stands below the best one with the word right or wrong. The canvas is wider than a picture
+    to be true, stands below the best one with the word right or wrong. `heat` is drawn over the picture. The canvas is wider than a picture
     that is too narrow for legible type. Only a strip of more than 160,000 px may get no panel.
     Safe to call from several threads. Raises ValueError for another mode, no predictions, or a score that
     is not a probability.
@@ -88,12 +93,17 @@ def annotate(
         raise ValueError("there are no predictions to show")
     shown = [(label, _probability(score)) for label, score in predictions[:SHOWN]]
     em = type_size(*picture.size, rows=len(shown) + (truth is not None))
+    panel = None
     if em is None:
-        return picture.copy()
-    width = max(picture.width, NARROWEST * em)
-    panel = _compose(shown, note, truth, width, em)
-    canvas = _mount(picture, width, panel.height)
-    _draw(canvas, picture.height, panel, em)
+        canvas = picture.copy()
+    else:
+        width = max(picture.width, NARROWEST * em)
+        panel = _compose(shown, f"{note}, {LEGEND}" if heat else note, truth, width, em)
+        canvas = _mount(picture, width, panel.height)
+    if heat:
+        warm(canvas, heat)
+    if panel and em:
+        _draw(canvas, picture.height, panel, em)
     return canvas
 
 

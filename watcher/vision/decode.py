@@ -198,13 +198,18 @@ def _range(low: float, high: float, *, floating: bool) -> tuple[float, float]:
 def fit(image: Image.Image, card: Card) -> NDArray[np.uint8]:
     """The pixels that a model gets: uint8 [height, width, 3], made as its card says, antialiased bicubic."""
     height, width = card.input_size
-    box = None
+    return _resized(image, (width, height), seen_of(image.size, card))
+
+
+def seen_of(size: tuple[int, int], card: Card) -> tuple[float, float, float, float]:
+    """What a model sees of a picture of this size (width, height): left, top, right, bottom."""
+    wide, high = float(size[0]), float(size[1])
     if card.resize == "crop":
-        scale = min(image.width / width, image.height / height) * card.crop_share
-        wide, high = min(width * scale, image.width), min(height * scale, image.height)
-        left, top = (image.width - wide) / 2, (image.height - high) / 2
-        box = (left, top, left + wide, top + high)
-    return _resized(image, (width, height), box)
+        height, width = card.input_size
+        scale = min(wide / width, high / height) * card.crop_share
+        wide, high = min(width * scale, wide), min(height * scale, high)
+    left, top = (size[0] - wide) / 2, (size[1] - high) / 2
+    return left, top, left + wide, top + high
 
 
 def squashed(image: Image.Image, side: int) -> NDArray[np.uint8]:

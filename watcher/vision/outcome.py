@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,3 +39,5 @@ class Classified:
     """The labels of a picture with their scores (calibrated probabilities), best first."""
 
     predictions: tuple[tuple[str, float], ...]
+    heat: NDArray[np.float32] | None = field(default=None, compare=False)
+    """[h, w] from 0 to 1 over what the model saw: where it found its best label. None where nobody asked."""

@@ -8,15 +8,17 @@ import numpy as np
 
 from watcher.errors import ModelError
 from watcher.models.engines.kept import kept
-from watcher.models.engines.opening import open_engine
+from watcher.models.engines.opening import HEATING, open_engine, open_heat_engine
 from watcher.vision.decode import decode, fit
 from watcher.vision.outcome import Classified, Failed, Picture
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
+    from watcher.models.engines.engine import Engine
+    from watcher.models.engines.graph import HeatEngine
     from watcher.models.package import Package
     from watcher.settings import EngineName
 
@@ -26,13 +28,23 @@ TOP = 5
 class Vision:
     """Loads and warms a model once; then `decode` in any thread, `classify` in one.
 
-    The engine auto is what the trials on this machine have chosen, or where there were none the exact one. Raises ModelError if the package is damaged or its scores are no numbers.
+    The engine auto is what the trials on this machine have chosen, or where there were none the exact one. With `heat`,
+    what is classified says where the model looked, too. Raises ModelError if the package is damaged, its scores are no
+    numbers, or engine or model cannot tell heat.
     """
 
-    def __init__(self, package: Package, engine: EngineName, batch_size: int, max_megapixels: float) -> None:
+    def __init__(
+        self, package: Package, engine: EngineName, batch_size: int, max_megapixels: float, *, heat: bool = False
+    ) -> None:
         self.package = package
-        choice = kept(package, batch_size) if engine == "auto" else None
-        self.engine = open_engine(package, choice.engine if choice else engine)
+        if choice := kept(package, batch_size) if engine == "auto" else None:
+            engine = (choice.among(HEATING) if heat else choice.engine) or engine
+        self.engine: Engine
+        self._looking: HeatEngine | None = None
+        if heat:
+            self.engine = self._looking = open_heat_engine(package, engine)
+        else:
+            self.engine = open_engine(package, engine)
         self._max_megapixels = max_megapixels
         self._batch_size = batch_size
         self._sizes = batch_sizes(batch_size)
@@ -41,6 +53,11 @@ class Vision:
         tried = self.engine.predict(np.random.default_rng(0).integers(0, 256, (1, height, width, 3), np.uint8))
         if not np.isfinite(tried).all():
             raise ModelError(f"{package.id} gives no numbers, for its weights are damaged: fetch or import it again")
+
+    @property
+    def tells_heat(self) -> bool:
+        """Whether what it classifies says where the model looked."""
+        return self._looking is not None
 
     def __call__(self, files: Sequence[bytes]) -> list[Classified | Failed]:
         """The outcomes of encoded pictures, in their order."""
@@ -56,26 +73,31 @@ class Vision:
 
     def classify(self, pictures: Sequence[NDArray[np.uint8]]) -> list[Classified]:
         """The best labels of any number of pictures, [height, width, 3] uint8 each."""
-        scores = self.scores(pictures)
+        return [outcome for batch in self._batches(pictures) for outcome in self._classified(*self._run(batch))]
+
+    def _classified(self, scores: NDArray[np.float32], heat: NDArray[np.float32] | None) -> Iterator[Classified]:
         best = np.argsort(-scores, axis=1, kind="stable")[:, :TOP]
-        return [
-            Classified(tuple((str(self._labels[i]), float(row[i])) for i in order))
-            for row, order in zip(scores, best, strict=True)
-        ]
+        for place, (row, order) in enumerate(zip(scores, best, strict=True)):
+            labels = tuple((str(self._labels[i]), float(row[i])) for i in order)
+            yield Classified(labels, None if heat is None else heat[place])
 
     def scores(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """The calibrated probability of every label, [pictures, labels], in the order of the card's labels."""
-        found = np.empty((len(pictures), len(self._labels)), np.float32)
-        for start in range(0, len(pictures), self._batch_size):
-            found[start : start + self._batch_size] = self._batch(pictures[start : start + self._batch_size])
-        return found
+        found = [self._run(batch)[0] for batch in self._batches(pictures)]
+        return np.concatenate(found) if found else np.empty((0, len(self._labels)), np.float32)
 
-    def _batch(self, pictures: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def _batches(self, pictures: Sequence[NDArray[np.uint8]]) -> Iterator[Sequence[NDArray[np.uint8]]]:
+        return (pictures[start : start + self._batch_size] for start in range(0, len(pictures), self._batch_size))
+
+    def _run(self, pictures: Sequence[NDArray[np.uint8]]) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Scores and, if it was asked for, heat of at most one batch."""
         # Padded to one of a few sizes, so that nothing is compiled or planned anew for each.
         size = next(size for size in self._sizes if size >= len(pictures))
         batch = np.zeros((size, *pictures[0].shape), np.uint8)
         np.stack(pictures, out=batch[: len(pictures)])
-        return calibrated(self.engine.predict(batch)[: len(pictures)], self.package.card.temperature)
+        scores, heat = self._looking.look(batch) if self._looking else (self.engine.predict(batch), None)
+        mine = slice(len(pictures))
+        return calibrated(scores[mine], self.package.card.temperature), None if heat is None else heat[mine].copy()
 
 
 def batch_sizes(largest: int) -> tuple[int, ...]:

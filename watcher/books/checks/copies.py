@@ -12,7 +12,7 @@ from watcher.chunks import in_chunks
 from watcher.intake.filters import is_temporary
 from watcher.results import State, audit
 from watcher.service import copies
-from watcher.service.copies import REVIEW
+from watcher.service.review import REVIEW
 from watcher.vision.encode import ENDINGS, read_caption
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # Named for a claim, or for the file that was being copied to another file system.
-HALF = re.compile(r"\.watcher-(?:([a-z2-7]{16})|[0-9a-f]+-[0-9a-f]+)\.tmp")
+HALF = re.compile(r"\.watcher-(?:([a-z2-7]{16})(?:\.review)?|[0-9a-f]+-[0-9a-f]+)\.tmp")
 
 
 class Leftovers(Check["Path"]):

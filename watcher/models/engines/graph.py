@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from watcher.models.engines.heat import scores_and_heat
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import keras
     from numpy.typing import NDArray
 
@@ -20,12 +25,19 @@ _REWRITERS = {"bfloat16": "auto_mixed_precision_onednn_bfloat16", "float16": "au
 class GraphEngine:
     """The frozen function, in float32 or a shorter format; with `jit` compiled by XLA, once for each size of a batch."""
 
-    def __init__(self, model: keras.Model, precision: Precision = "float32", *, jit: bool = False) -> None:
+    def __init__(
+        self,
+        model: keras.Model,
+        precision: Precision = "float32",
+        *,
+        jit: bool = False,
+        call: Callable[[Any], Any] | None = None,
+    ) -> None:
         import tensorflow as tf
 
         kind = "xla" if jit else "graph"
         self.name = kind if precision == "float32" else f"{kind}-{precision}"
-        run = frozen(model)
+        run = frozen(model, call)
         if precision != "float32":
             run = _shortened(run, precision)
         self._run = tf.function(run, jit_compile=True) if jit else run
@@ -36,12 +48,27 @@ class GraphEngine:
         return np.asarray(output[0] if isinstance(output, (list, tuple)) else output, np.float32)
 
 
-def frozen(model: keras.Model) -> Any:
-    """A concrete function of pixels, uint8 [batch, height, width, 3], whose weights are constants."""
+class HeatEngine(GraphEngine):
+    """The frozen function that also says where it found what it says. Raises ModelError for a model without places."""
+
+    def __init__(self, model: keras.Model, precision: Precision = "float32") -> None:
+        super().__init__(model, precision, call=partial(scores_and_heat, model))
+
+    def look(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """As `predict`, and the heat of the best label, float32 [batch, h, w] from 0 to 1: the rows of a coarse grid."""
+        scores, heat = self._run(self._constant(pixels))
+        return np.asarray(scores, np.float32), np.asarray(heat, np.float32)
+
+
+def frozen(model: keras.Model, call: Callable[[Any], Any] | None = None) -> Any:
+    """A concrete function of pixels, uint8 [batch, height, width, 3], whose weights are constants.
+
+    `call` says what it computes of them, if that is not just the model's scores.
+    """
     import tensorflow as tf
     from tensorflow.python.framework import convert_to_constants
 
-    function = tf.function(lambda pixels: model(tf.cast(pixels, tf.float32), training=False))
+    function = tf.function(call or (lambda pixels: model(tf.cast(pixels, tf.float32), training=False)))
     shape = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8)
     return convert_to_constants.convert_variables_to_constants_v2(function.get_concrete_function(shape))
 

@@ -15,6 +15,8 @@ from watcher.models.durable import replace_text
 from watcher.models.engines.opening import gpu
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from watcher.models.package import Package
     from watcher.settings import EngineName
 
@@ -44,6 +46,11 @@ class Choice:
     at: str
     whole: bool = True
     """Whether all trials came to their end."""
+
+    def among(self, names: Container[str]) -> EngineName | None:
+        """The fastest of these engines that was not refused."""
+        passed = [trial for trial in self.trials if trial.engine in names and trial.refusal is None]
+        return max(passed, key=lambda trial: trial.rate).engine if passed else None
 
 
 def kept(package: Package, batch_size: int) -> Choice | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from watcher.errors import ModelError
 from watcher.models import trial_pictures
 from watcher.models.engines import vino
-from watcher.models.engines.graph import GraphEngine
+from watcher.models.engines.graph import GraphEngine, HeatEngine, Precision
 from watcher.models.engines.plain import KerasEngine
 from watcher.models.package import import_keras, load
 
@@ -39,6 +39,10 @@ _MAKE: Mapping[str, Callable[[keras.Model], Engine]] = {
 }
 
 
+# Those that can also say where a model looked.
+HEATING: Mapping[str, Precision] = {"graph": "float32", "graph-bfloat16": "bfloat16", "graph-float16": "float16"}
+
+
 def exact() -> Literal["graph", "keras"]:
     """The engine that others are checked against: float32, on Keras' own backend."""
     return "graph" if import_keras().backend.backend() == "tensorflow" else "keras"
@@ -56,6 +60,18 @@ def open_engine(package: Package, name: EngineName) -> Engine:
     if wanted == "openvino-int8":
         return vino.OpenVinoEngine(_quantised(package, model), "int8")
     return _MAKE[wanted](model)
+
+
+def open_heat_engine(package: Package, name: EngineName) -> HeatEngine:
+    """As `open_engine`, one that says where the model looked. Raises ModelError where the engine or the model cannot."""
+    wanted = exact() if name == "auto" else name
+    if wanted not in HEATING:
+        raise ModelError(
+            f'the engine {wanted} draws no heat maps: set engine = "auto" or "graph", or leave heatmap off'
+        )
+    if fault := lack(package, wanted):
+        raise ModelError(f"the engine {wanted} {fault}")
+    return HeatEngine(load(package), HEATING[wanted])
 
 
 def candidates(package: Package) -> tuple[EngineName, ...]:
