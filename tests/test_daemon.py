@@ -18,7 +18,7 @@ from watcher.models.importing import import_model
 from watcher.models.package import MODEL, load
 from watcher.models.registry import Registry
 from watcher.results import State
-from watcher.service import daemon
+from watcher.service import fetching
 from watcher.service.daemon import Daemon
 from watcher.service.status import status
 from watcher.vision.encode import read_caption
@@ -229,7 +229,7 @@ def test_a_model_that_cannot_be_fetched_is_told_and_the_others_work(
     def no_network(registry: Registry, name: str, now: object) -> None:
         raise fault
 
-    monkeypatch.setattr(daemon, "fetch", no_network)
+    monkeypatch.setattr(fetching, "fetch", no_network)
     home = homes.make(tmp_path, tiny_home_models, models={"default": "tiny", "routes": {"x": "xception"}})
     for number, fault in enumerate([ModelError("no network"), OSError(28, "No space left on device")]):
         homes.drop(home.inbox, f"{number}.png", homes.picture("red", number))

@@ -26,6 +26,7 @@ from watcher.models.registry import Registry
 from watcher.results import State
 from watcher.results.connect import BUSY_MS
 from watcher.service.daemon import LONGEST_JOIN_SECONDS, PICTURE_SECONDS
+from watcher.service.supervision import PING_SECONDS
 from watcher.service.watch import LAST_RESORT_SECONDS
 from watcher.settings import Settings
 
@@ -175,6 +176,16 @@ def test_the_daemon_is_given_the_time_that_its_end_may_take() -> None:
     batch = inference.timeout_seconds + inference.batch_size * PICTURE_SECONDS + LAST_RESORT_SECONDS
     assert int(minutes.removesuffix("min")) * 60 > batch + BUSY_MS / 1000 + 2 * LONGEST_JOIN_SECONDS
     assert END_SECONDS < LONGEST_JOIN_SECONDS
+
+
+def test_the_watchdog_waits_for_the_watch_inside() -> None:
+    """A call that hangs begins a new program, or ends the process, before systemd does; the daemon pings, and is heard."""
+    said = unit("watcher.service")
+    (minutes,) = said["WatchdogSec"]
+    inference = Settings().inference
+    own = inference.timeout_seconds + inference.batch_size * PICTURE_SECONDS + LAST_RESORT_SECONDS
+    assert int(minutes.removesuffix("min")) * 60 > own + 2 * PING_SECONDS
+    assert (said["Type"], said["NotifyAccess"]) == (["notify"], ["main"])
 
 
 @pytest.mark.systemd

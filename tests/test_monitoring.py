@@ -1,10 +1,15 @@
-"""Figures for monitoring: the books of a home over HTTP, on loopback, and only where the settings ask for it."""
+"""Figures for monitoring: a home and its daemon over HTTP, on loopback, and only where the settings ask for it."""
 
 from __future__ import annotations
 
+import http.client
+import os
+import shutil
 import socket
-import urllib.error
-import urllib.request
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import homes
@@ -14,9 +19,25 @@ from structlog.testing import capture_logs
 
 from watcher.errors import SettingsError
 from watcher.home import Home
-from watcher.service import lock, metrics
-from watcher.service.note import DaemonNote
+from watcher.intake.inbox import LastScan
+from watcher.models.registry import Registry
+from watcher.results import Database
+from watcher.results.runbook import RunBook
+from watcher.results.runs import RunState
+from watcher.service import counting, serving
+from watcher.service.counting import Counting
+from watcher.service.first_sights import FirstSights
+from watcher.service.health import Health
+from watcher.service.identity import identity
+from watcher.service.monitoring import monitored
+from watcher.service.note import DaemonNote, Working
+from watcher.service.pulse import Pulses
+from watcher.service.systemd import Systemd
+from watcher.service.tally import Tally
+from watcher.service.work import Queue
 from watcher.settings import load
+
+Figures = dict[tuple[str, ...], float]
 
 
 def free_port() -> int:
@@ -25,90 +46,303 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def make(root: Path, models: Path, port: int) -> Home:
-    return homes.make(root, models, metrics={"listen": f"127.0.0.1:{port}"})
+@pytest.fixture
+def home(tmp_path: Path, tiny_home_models: Path) -> Home:
+    """Whose inbox can be read, though no daemon has ever run."""
+    listen = f"127.0.0.1:{free_port()}"
+    home = homes.make(tmp_path, tiny_home_models, metrics={"listen": listen}, models={"routes": {"gone": "absent"}})
+    (home.inbox / ".watcher").mkdir()
+    return home
 
 
-def figures(port: int) -> dict[tuple[str, str], float]:
-    """Values by name and label."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=homes.PATIENCE_SECONDS) as answer:
-        families = list(text_string_to_metric_families(answer.read().decode()))
-    return {
-        (sample.name, next(iter(sample.labels.values()), "")): sample.value
-        for family in families
-        for sample in family.samples
-    }
+def ask(home: Home, path: str, method: str = "GET") -> tuple[int, str]:
+    host, _, port = home.settings.metrics.listen.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=homes.PATIENCE_SECONDS)
+    connection.request(method, path)
+    answer = connection.getresponse()
+    body = answer.status, answer.read().decode()
+    connection.close()
+    return body
+
+
+def figures(home: Home) -> Figures:
+    """Values by name and labels."""
+    families = list(text_string_to_metric_families(ask(home, "/metrics")[1]))
+    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+
+
+def answers(home: Home) -> bool:
+    host, _, port = home.settings.metrics.listen.rpartition(":")
+    with socket.socket() as probe:
+        return probe.connect_ex((host, int(port))) == 0
+
+
+class Idle:
+    """A loop with nothing in hand."""
+
+    def queues(self) -> list[Queue]:
+        return [Queue("pictures_claimed", 3, 16)]
+
+    def last_scan(self) -> LastScan | None:
+        return LastScan(0.25, 10)
+
+
+class Watched:
+    """What a daemon has for whoever watches it, without the daemon."""
+
+    def __init__(self, home: Home) -> None:
+        self.pulses, self.note, self.tally, self.stop = Pulses(), DaemonNote(home.root), Tally(), threading.Event()
+        self.health = Health(self.pulses, self.note, self.stop)
+
+
+@contextmanager
+def watched(home: Home) -> Iterator[Watched]:
+    it = Watched(home)
+    with monitored(home, it.health, it.tally, Systemd({})):
+        homes.wait_for(lambda: answers(home), "it listens")
+        yield it
 
 
 def test_a_daemon_serves_the_counts_that_status_prints(tmp_path: Path, tiny_home_models: Path) -> None:
-    """Every state, so that a graph of it begins at 0; after the daemon's end nothing listens."""
-    port = free_port()
-    home = make(tmp_path, tiny_home_models, port)
+    """Every state, so that a graph of it begins at 0, and what it did since its start; after its end nothing listens."""
+    home = homes.make(tmp_path, tiny_home_models, metrics={"listen": f"127.0.0.1:{free_port()}"})
+    homes.drop(home.inbox, "old.png", homes.picture(seed=1))
+    homes.run_once(home)
     homes.drop(home.inbox, "a.png", homes.picture())
     homes.drop(home.inbox, "broken.png", b"nothing")
     homes.drop(home.inbox, "notes.txt", b"text")
-    homes.run_once(home)
     with homes.daemon_thread(home):
-        homes.wait_for(lambda: _answers(port), "it listens")
-        found = figures(port)
-    states = {label: value for (name, label), value in found.items() if name == "watcher_pictures"}
+        homes.wait_for(lambda: len(homes.rows(home)) == 3, "both are done")
+        homes.wait_for(lambda: figures(home)["watcher_ready",] == 1, "it takes pictures")
+        found = figures(home)
+    states = {label[0]: value for (name, *label), value in found.items() if name == "watcher_pictures"}
     assert states == {
-        "waiting": 0, "claimed": 0, "done": 1, "failed": 1, "duplicate": 0, "vanished": 0, "superseded": 0,
+        "waiting": 0, "claimed": 0, "done": 2, "failed": 1, "duplicate": 0, "vanished": 0, "superseded": 0,
     }  # fmt: skip
-    assert (found["watcher_readable", ""], found["watcher_left_alone", ""]) == (1, 1)
-    assert not _answers(port)
+    assert (found["watcher_readable",], found["watcher_alive",], found["watcher_left_alone",]) == (1, 1, 1)
+    assert found["watcher_model_info", "graph", "tiny", "1"] == 1
+    assert found["watcher_finished_pictures_total", "tiny", "done"] == 1
+    assert found["watcher_finished_pictures_total", "", "failed"] == 1
+    assert found["watcher_batch_pictures_sum",] == 2 and found["watcher_batch_seconds_count",] >= 1
+    for stage in ("decoding", "classifying", "publishing", "recording", "releasing"):
+        assert found["watcher_stage_seconds_sum", stage] > 0
+    assert found["watcher_queue_depth", "batches_to_finish"] <= found["watcher_queue_limit", "batches_to_finish"] == 2
+    assert time.time() - found["watcher_last_scan_timestamp_seconds",] < homes.PATIENCE_SECONDS
+    assert len([name for name, *_ in found if name == "watcher_silence_seconds"]) == 3
+    assert not answers(home)
 
 
-def _answers(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def test_the_age_of_the_oldest_picture_comes_first(home: Home) -> None:
+    """By our own clock: files that claim to be of 1970 have just come."""
+    with watched(home):
+        first = next(line for line in ask(home, "/metrics")[1].splitlines() if not line.startswith("#"))
+        assert first == "watcher_oldest_waiting_seconds 0.0"
 
 
-def test_troubles_are_told(tmp_path: Path, tiny_home_models: Path) -> None:
-    """While the daemon has them."""
-    port = free_port()
-    home = make(tmp_path, tiny_home_models, port)
-    (home.inbox / ".watcher").mkdir()
-    with lock.held(home.lock, homes.NOON), metrics.served(home):
-        DaemonNote(home.root).trouble("writing to the outbox", "No space left on device", "2026-11-23T12:00:00+00:00")
-        assert figures(port)["watcher_trouble", "writing to the outbox"] == 1
+def test_what_waits_grows_old(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where its model is missing."""
+    monkeypatch.setattr(counting, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(counting, "SHARE", 0)
+    homes.drop(home.inbox, "gone/a.png", homes.picture())
+    os.utime(home.inbox / "gone" / "a.png", (0, 0))
+    with watched(home):
+        begun = time.monotonic()
+        ages = [figures(home)["watcher_oldest_waiting_seconds",] for _ in range(3)]
+        assert sorted(ages) == ages and 0 < ages[-1] <= time.monotonic() - begun
+        found = figures(home)
+        assert found["watcher_waiting_for_model", "absent"] == found["watcher_pictures", "waiting"] == 1
+        (home.inbox / "gone" / "a.png").unlink()
+        assert figures(home)["watcher_oldest_waiting_seconds",] == 0
 
 
-def test_what_cannot_be_read_is_a_figure_too(tmp_path: Path, tiny_home_models: Path) -> None:
-    """And no fault of the server."""
-    port = free_port()
-    home = make(tmp_path, tiny_home_models, port)
-    home.inbox.rmdir()
-    with metrics.served(home):
-        assert figures(port) == {("watcher_readable", ""): 0}
+def test_troubles_are_told_since_when_they_are(home: Home) -> None:
+    """And the models that are loaded."""
+    with watched(home) as it:
+        it.note.trouble("writing to the outbox", "No space left on device", "2026-11-23T12:00:00+00:00")
+        it.note.use([Working("tiny", 3, "openvino")])
+        found = figures(home)
+    assert found["watcher_trouble", "writing to the outbox"] == 1
+    assert found["watcher_trouble_since_timestamp_seconds", "writing to the outbox"] == homes.NOON.timestamp()
+    assert found["watcher_model_info", "openvino", "tiny", "3"] == 1
 
 
-def test_one_answer_serves_who_asks_often(tmp_path: Path, tiny_home_models: Path) -> None:
-    """For a while."""
-    home = make(tmp_path, tiny_home_models, 1)
+def test_what_is_in_hand_is_told_with_its_bounds(home: Home) -> None:
+    """As soon as there is a loop."""
+    with watched(home) as it:
+        assert ("watcher_queue_depth", "pictures_claimed") not in figures(home)
+        it.health.begins(Idle())
+        found = figures(home)
+    assert (found["watcher_queue_depth", "pictures_claimed"], found["watcher_queue_limit", "pictures_claimed"]) == (
+        3,
+        16,
+    )
+    assert found["watcher_last_scan_seconds",] == 0.25
+    assert found["watcher_last_scan_timestamp_seconds",] == pytest.approx(time.time() - 10, abs=5)
+
+
+def test_runs_of_jobs_are_counted_and_what_needs_review(home: Home) -> None:
+    """A run that found no better model has done its work, too."""
+    with Database.open(home.settings.database.url, home.root) as database:
+        database.migrate()
+        book = RunBook(database, identity(home.root))
+        for state, hour in ((RunState.KEPT, 3), (RunState.PROMOTED, 2), (RunState.FAILED, 4), (RunState.QUEUED, 5)):
+            run = book.add("cells", "tiny", homes.NOON)
+            book.change(run.id, set(RunState), state=state, ended_at=homes.NOON.replace(hour=hour))
+    models = Registry(home.models)
+    assert models.current("tiny").card.review_threshold is None
+    with watched(home):
+        found = figures(home)
+    runs = {labels[1]: value for (name, *labels), value in found.items() if name == "watcher_job_runs_total"}
+    assert runs == {"kept": 1, "promoted": 1, "failed": 1}
+    last = found["watcher_job_last_success_timestamp_seconds", "cells"]
+    assert last == homes.NOON.replace(hour=3).timestamp()
+
+
+def test_the_share_that_needs_review_is_of_what_was_classified(
+    tmp_path: Path, tiny_home_models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And counted anew since the start."""
+    models = tmp_path / "models"
+    shutil.copytree(tiny_home_models, models)
+    card = models / "tiny" / "1" / "model.json"
+    monkeypatch.setattr(counting, "KEEP_SECONDS", 0.0)
+    card.write_text(card.read_text().replace('"review_threshold": null', '"review_threshold": 0.999999'))
+    home = homes.make(tmp_path / "home", models, metrics={"listen": f"127.0.0.1:{free_port()}"})
+    homes.drop(home.inbox, "broken.png", b"nothing")
+    homes.drop(home.inbox, "a.png", homes.picture())
+    with homes.daemon_thread(home):
+        homes.wait_for((home.done / "a.png").exists, "it is done")
+        homes.wait_for(lambda: figures(home).get(("watcher_pictures", "done")) == 1, "it is counted")
+        found = figures(home)
+    assert found["watcher_needs_review_ratio", "tiny"] == found["watcher_review_pictures_total", "tiny"] == 1
+
+
+def test_free_room_is_told_of_each_folder_that_is_there(home: Home) -> None:
+    """As the system has it."""
+    home.outbox.rmdir()
+    with watched(home):
+        found = figures(home)
+    room = os.statvfs(home.root)
+    assert found["watcher_disk_free_bytes", "home"] == pytest.approx(room.f_bavail * room.f_frsize, rel=0.2)
+    assert {labels[0] for name, *labels in found if name == "watcher_disk_free_bytes"} == {"home", "inbox"}
+
+
+def test_what_cannot_be_read_is_a_figure_too(home: Home) -> None:
+    """And no fault of the server; what is not on a disk is told all the same, and the log has one line."""
+    shutil.rmtree(home.inbox)
+    with capture_logs() as logs, watched(home):
+        found = [figures(home) for _ in range(3)][-1]
+    assert found["watcher_readable",] == 0 and found["watcher_alive",] == 1
+    assert ("watcher_pictures", "done") not in found
+    assert [line["event"] for line in logs if line["log_level"] == "warning"] == [
+        "the figures for monitoring are incomplete"
+    ]
+
+
+def test_a_share_that_hangs_keeps_nobody_waiting(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The age of what waits grows; once the share answers, all is told again."""
+    homes.drop(home.inbox, "a.png", homes.picture())
+    answer, real = threading.Event(), counting.status
+    with watched(home):
+        assert figures(home)["watcher_readable",] == 1
+        monkeypatch.setattr(counting, "ANSWER_SECONDS", 0.1)
+        monkeypatch.setattr(counting, "status", lambda *a, **b: answer.wait(homes.PATIENCE_SECONDS) and real(*a, **b))
+        home_age = figures(home)["watcher_oldest_waiting_seconds",]
+        for_now = Counting(home, FirstSights())
+        assert for_now.found() is None and for_now.found() is None
+        assert sum(thread.name == "counting" for thread in threading.enumerate()) == 1
+        assert figures(home)["watcher_oldest_waiting_seconds",] > home_age > 0
+        answer.set()
+        found = homes.wait_for(for_now.found, "it answers")
+        assert found.status.waiting == 1
+
+
+def test_one_answer_serves_who_asks_often(home: Home) -> None:
+    """For a while, which is longer where to look takes long."""
     now = 0.0
-    books = metrics.Figures(home, lambda: now)
+    found = Counting(home, FirstSights(), lambda: now)
 
-    def waiting() -> float:
-        [pictures] = [family for family in books.collect() if family.name == "watcher_pictures"]
-        return pictures.samples[0].value
+    def waiting() -> int:
+        counted = found.found()
+        assert counted is not None
+        return counted.status.waiting
 
     assert waiting() == 0
     homes.drop(home.inbox, "a.png", homes.picture())
     assert waiting() == 0
-    now = metrics.KEEP_SECONDS + 1
+    now = counting.KEEP_SECONDS + 1
     assert waiting() == 1
 
 
-def test_a_port_that_is_taken_stops_no_daemon(tmp_path: Path, tiny_home_models: Path) -> None:
-    """It is logged."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
+def test_healthz_and_readyz_say_yes_or_why_not(home: Home) -> None:
+    """A reason for people, and a status for programs."""
+    with watched(home) as it:
+        with it.pulses.part("loop that scans and classifies", "starting", 100):
+            assert ask(home, "/healthz") == (200, "ok\n")
+            assert ask(home, "/readyz") == (503, "it starts: starting\n")
+            it.health.begins(Idle())
+            assert ask(home, "/readyz") == (200, "ok\n")
+            it.note.trouble("using the model other", "it is damaged", "2026-11-23T12:00:00+00:00")
+            assert ask(home, "/readyz") == (200, "ok\n")
+            it.note.trouble("writing to the outbox", "No space left", "2026-11-23T12:00:00+00:00")
+            assert ask(home, "/readyz") == (503, "writing to the outbox: No space left\n")
+            it.note.trouble("writing to the outbox", None, "")
+            it.health.ask(lambda: "the model tiny is being loaded")
+            assert ask(home, "/readyz") == (503, "the model tiny is being loaded\n")
+            it.stop.set()
+            assert ask(home, "/readyz") == (503, "it ends\n")
+            assert ask(home, "/healthz") == (200, "ok\n")
+        with it.pulses.part("watch", "looking", -1):
+            reason = "no sign of life from the watch for 0 seconds; the last was: looking\n"
+            assert ask(home, "/healthz") == (503, reason)
+
+
+def test_nothing_else_is_served(home: Home) -> None:
+    """And nothing can be sent."""
+    with watched(home):
+        assert [ask(home, path)[0] for path in ("/", "/metrics/", "/../watcher.toml")] == [404] * 3
+        assert ask(home, "/metrics?x=1")[0] == 200
+        assert ask(home, "/healthz", "HEAD") == (200, "")
+        assert ask(home, "/metrics", "POST")[0] == 501
+
+
+def test_slow_clients_are_let_go_and_keep_nobody_waiting(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does one keep the daemon from ending; where there are too many, the next are turned away."""
+    monkeypatch.setattr(serving._Handler, "timeout", 1.0)
+    monkeypatch.setattr(serving, "MOST_CLIENTS", 4)
+    host, _, port = home.settings.metrics.listen.rpartition(":")
+    with ExitStack() as stack:
+        with watched(home):
+            for _ in range(3):
+                stack.enter_context(socket.create_connection((host, int(port)))).sendall(b"GET /metr")
+            assert ask(home, "/healthz")[0] == 200
+            stack.enter_context(socket.create_connection((host, int(port))))
+            time.sleep(0.1)
+            with pytest.raises(OSError):
+                ask(home, "/healthz")
+            time.sleep(1.2)
+            assert ask(home, "/healthz")[0] == 200
+            stack.enter_context(socket.create_connection((host, int(port))))
+            begun = time.monotonic()
+        assert time.monotonic() - begun < 5
+
+
+def test_an_address_that_is_taken_is_waited_for(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said once, and stops no daemon."""
+    monkeypatch.setattr(serving, "AGAIN_SECONDS", 0.1)
+    host, _, port = home.settings.metrics.listen.rpartition(":")
+    it = Watched(home)
+    with capture_logs() as logs, ExitStack() as stack:
+        taken = stack.enter_context(socket.socket())
+        taken.bind((host, int(port)))
         taken.listen()
-        home = make(tmp_path, tiny_home_models, taken.getsockname()[1])
-        with capture_logs() as logs, metrics.served(home):
-            pass
-    assert [line["log_level"] for line in logs] == ["error"]
+        stack.enter_context(monitored(home, it.health, it.tally, Systemd({})))
+        homes.wait_for(lambda: logs, "it is said")
+        time.sleep(0.3)
+        assert [line["log_level"] for line in logs] == ["error"]
+        taken.close()
+        homes.wait_for(lambda: len(logs) == 2, "it listens")
+        assert ask(home, "/healthz")[0] == 200
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,28 @@ def test_whoever_is_told_may_time_something_itself() -> None:
     assert told == ["late"]
 
 
+def test_what_may_take_its_time_is_not_counted() -> None:
+    """What other threads do is; after it, each block has what it had left."""
+    clock, told = Clock(), []
+    watch = Watch(clock)
+    elsewhere = watch.over(10, lambda: told.append("elsewhere"))
+    thread = threading.Thread(target=elsewhere.__enter__)
+    thread.start()
+    thread.join()
+    with watch.over(10, lambda: told.append("here")):
+        clock.now = 4
+        with watch.paused():
+            clock.now = 100
+            watch.look()
+            assert told == ["elsewhere"]
+        clock.now = 105
+        watch.look()
+        assert told == ["elsewhere"]
+        clock.now = 106
+        watch.look()
+        assert told == ["elsewhere", "here"]
+
+
 def test_a_share_that_hangs_is_a_trouble_until_it_answers() -> None:
     """Though the step that waits for it neither fails nor ends."""
     stop, answer = threading.Event(), threading.Event()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import _thread
+import faulthandler
 import os
 import signal
 import sys
 from contextlib import suppress
 from threading import Event
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +19,8 @@ from watcher.cli.options import the_home
 from watcher.cli.output import console, pictures
 from watcher.errors import ModelMissing
 from watcher.locks import handed_on
+from watcher.service.systemd import Systemd
+from watcher.service.watch import STANDARD_ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +34,9 @@ if TYPE_CHECKING:
 def run(ctx: click.Context, once: bool) -> None:
     """Watch the inbox and classify what is dropped there, until SIGTERM or Ctrl-C.
 
-    The batch in hand is finished first; a second daemon for the same home is refused.
+    The batch in hand is finished first; a second daemon for the same home is refused. What it does it tells on
+    standard error, in the form that `[log]` in watcher.toml names. With --once exit code 1 says that pictures stay in
+    the inbox whose model is not here, or cannot be run.
 
     Example: `watcher --home /srv/pictures run`
     """
@@ -38,13 +44,16 @@ def run(ctx: click.Context, once: bool) -> None:
     if once and sys.stderr.isatty():
         refused = _with_progress(home)
     else:
-        logs.configure()
+        logs.configure(home.settings.log.format)
         refused = _run(home, once=once, report=lambda _: None)
     if once:
         _complain_of_waiting_pictures(home, refused)
 
 
 def _run(home: Home, *, once: bool, report: Any) -> Mapping[str, str]:
+    systemd = Systemd.taken_from(os.environ)
+    systemd.say(STATUS="Starting")
+    faulthandler.enable(STANDARD_ERROR)  # what systemd's watchdog ends, or what crashes, says where it was
     stop = Event()
     wake = Event()
 
@@ -61,13 +70,18 @@ def _run(home: Home, *, once: bool, report: Any) -> Mapping[str, str]:
     from watcher.service.daemon import Daemon
 
     require_backend()
-    return Daemon(home, report, wake, stop, start_anew=lambda lock: start_anew(stop, lock)).run(once=once)
+
+    def anew(lock: int) -> None:
+        start_anew(stop, lock, systemd.environment)
+
+    return Daemon(home, report, wake, stop, start_anew=anew, systemd=systemd).run(once=once)
 
 
-def start_anew(stop: Event, lock: int) -> None:
+def start_anew(stop: Event, lock: int, more: Mapping[str, str] = MappingProxyType({})) -> None:
     """The same process with a new program in it: whatever hangs is gone, and whoever supervises it sees nothing end.
 
-    The home's lock goes over to it by its handle, so that nobody else can take it in between.
+    The home's lock goes over to it by its handle, so that nobody else can take it in between; `more` goes into its
+    environment.
     """
     try:
         if not stop.is_set():
@@ -75,7 +89,7 @@ def start_anew(stop: Event, lock: int) -> None:
                 if handle > 2:
                     with suppress(OSError):  # the one of the list itself
                         os.set_inheritable(handle, False)
-            os.execve(sys.executable, sys.orig_argv, handed_on(lock))  # noqa: S606  (no shell is what is wanted)
+            os.execve(sys.executable, sys.orig_argv, {**handed_on(lock), **more})  # noqa: S606  (no shell is what is wanted)
     finally:
         os._exit(1)
 

@@ -25,6 +25,9 @@ COUNTS = ("waiting", "claimed", "done", "failed", "duplicate", "vanished", "supe
 def status(ctx: click.Context, form: str) -> None:
     """Say what waits, what is in work and what became of the rest; the states add up to the total.
 
+    Prints whether a daemon runs and with which models, what is not possible at the moment and since when, a count for
+    each state, when each job runs next, and what is left alone in the inbox, with the reason. As CSV the counts alone.
+
     Example: `watcher status --format json`
     """
     from watcher.errors import WatcherError

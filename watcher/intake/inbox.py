@@ -7,6 +7,7 @@ import os
 import stat
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 CHUNK = 500
 # How long one poll goes on with a scan: pictures that are whole need not wait for a long one.
 SCAN_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class LastScan:
+    """The last scan that is complete: the seconds of work that it took, and how long ago it ended."""
+
+    seconds: float
+    age: float
 
 
 class Inbox:
@@ -60,6 +69,7 @@ class Inbox:
         self._scanning: Iterator[Seen] | None = None
         self._scan_cost = 0.0
         self._scan_ended = 0.0
+        self._whole_scan_cost = 0.0
         self._company = company
         self._missing = Missing(root, company)
         self.begun = 0  # scans
@@ -69,6 +79,10 @@ class Inbox:
     def idle(self) -> bool:
         """Whether nothing is waiting for its quiet period, and no scan is under way."""
         return not len(self._settler) and self._scanning is None and not len(self._missing)
+
+    def last_scan(self, now: float) -> LastScan | None:
+        """None before the first is complete. Any thread may ask."""
+        return LastScan(self._whole_scan_cost, now - self._scan_ended) if self.passes else None
 
     def scan_soon(self) -> None:
         """Asks for a scan that begins after this call."""
@@ -153,7 +167,7 @@ class Inbox:
             raise
         self._scan_cost += time.perf_counter() - start
         if complete:
-            self._scanning, self._scan_ended = None, now
+            self._scanning, self._scan_ended, self._whole_scan_cost = None, now, self._scan_cost
             self.passes = self.begun
             yield from self._missing.gone(self.begun)
 

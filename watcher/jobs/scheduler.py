@@ -13,6 +13,7 @@ from watcher.jobs.files import SUFFIX, JobFile
 from watcher.jobs.planning import Policy, plan
 from watcher.jobs.schedule import Schedule
 from watcher.jobs.summary import LONGEST_SECONDS
+from watcher.repeated import Repeated
 from watcher.results.runs import RunState, Slot, Trigger, Turned
 
 if TYPE_CHECKING:
@@ -48,18 +49,26 @@ class Scheduler:
         self._processes = processes
         self._turned: dict[str, Turned] = {}
 
-    def keep_turning(self, stop: Event, now: Callable[[], datetime], busy: Callable[[], bool]) -> None:
-        """Turns until `stop`. Whatever goes wrong is logged, once, and tried again: jobs never end the daemon."""
-        said = None
+    def keep_turning(
+        self,
+        stop: Event,
+        now: Callable[[], datetime],
+        busy: Callable[[], bool],
+        beat: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Turns until `stop`, with a `beat` each time. Whatever goes wrong is logged and tried again: jobs never end the daemon."""
+        repeated, said = Repeated(), set[str]()
         while not stop.wait(LOOK_SECONDS):
+            beat()
             try:
                 self.turn(now())
                 self._processes.give_way(busy())
-                said = None
+                repeated.over(said, log.info, "jobs: going on")
+                said.clear()
             except Exception as fault:  # noqa: BLE001
-                if (text := f"{type(fault).__name__}: {fault}") != said:
-                    log.warning("jobs: cannot go on for now, and will try again", reason=text)
-                said = text
+                text = f"{type(fault).__name__}: {fault}"
+                said.add(text)
+                repeated.say(text, log.warning, "jobs: cannot go on for now, and will try again", reason=text)
         self._processes.stop()
 
     def turn(self, now: datetime) -> None:

@@ -34,14 +34,19 @@ def classify_apart(vision: Vision, pixels: Sequence[NDArray[np.uint8]]) -> list[
 
     Raises EngineFault where it stumbles over a plain gray picture, too.
     """
+    return _apart(vision, pixels, whole=True)
+
+
+def _apart(vision: Vision, pixels: Sequence[NDArray[np.uint8]], *, whole: bool) -> list[Classified | Failed]:
     if len(pixels) == 1:
         return [_alone(vision, pixels[0])]
     try:
         return list(vision.classify(pixels))
     except Exception as fault:  # noqa: BLE001  (TensorFlow raises whatever a GPU happens to lack)
-        log.warning("a batch could not be classified; it is halved", pictures=len(pixels), reason=first_line(fault))
+        if whole:  # a line for each batch, not for each half of it
+            log.warning("a batch could not be classified; it is halved", pictures=len(pixels), reason=first_line(fault))
     middle = len(pixels) // 2
-    return classify_apart(vision, pixels[:middle]) + classify_apart(vision, pixels[middle:])
+    return _apart(vision, pixels[:middle], whole=False) + _apart(vision, pixels[middle:], whole=False)
 
 
 def must_run(vision: Vision) -> None:

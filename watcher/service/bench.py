@@ -92,6 +92,12 @@ class Bench:
         """Why models that pictures have come for cannot be used at the moment."""
         return {model: refusal.reason for model, refusal in list(self._refused.items())}
 
+    @property
+    def obstacle(self) -> str | None:
+        """Why no model can be used at the moment, where pictures have come and none can."""
+        refused = self.refused
+        return None if self.loaded.keys() - refused.keys() else next(iter(refused.values()), None)
+
     def replace(self, model: str, vision: Vision) -> None:
         """Puts a new version in place, from any thread; pictures that were given the old one keep it."""
         with self._changing:

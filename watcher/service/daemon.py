@@ -6,13 +6,13 @@ import math
 import os
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 
 from watcher.clock import utc
-from watcher.errors import HomeUnavailable, ModelError
+from watcher.errors import HomeUnavailable
 from watcher.intake.claims import ClaimFolder
 from watcher.intake.company import Company
 from watcher.intake.events import Hints
@@ -22,45 +22,47 @@ from watcher.intake.settle import Settler
 from watcher.jobs.folder import JobFolder
 from watcher.jobs.processes import Processes
 from watcher.jobs.scheduler import Scheduler
-from watcher.models.builtin import fetch, fetchable, needs_download
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
 from watcher.mounts import is_network
 from watcher.results import Database
 from watcher.results.runbook import RunBook
-from watcher.service import lock, metrics
+from watcher.service import health, lock
 from watcher.service.bench import Bench
 from watcher.service.ending import Ending
+from watcher.service.fetching import Fetching
 from watcher.service.finishing import Finisher
+from watcher.service.health import Health
 from watcher.service.identity import identity
 from watcher.service.judging import Judge
-from watcher.service.kept import not_kept
+from watcher.service.loading import Loader
 from watcher.service.loop import Loop
+from watcher.service.monitoring import monitored
 from watcher.service.note import DaemonNote
 from watcher.service.patience import Patience, Stopped
+from watcher.service.pulse import AFTER_WATCH_SECONDS, ANSWER_SECONDS, Pulses
 from watcher.service.reading import PixelBudget, Reader
 from watcher.service.rebuilding import open_sound
 from watcher.service.reception import Reception
 from watcher.service.renewal import Renewal
 from watcher.service.routes import Routes
 from watcher.service.shares import Shares, away
-from watcher.service.watch import Watch
-from watcher.vision.trying import try_engines
-from watcher.vision.vision import Vision
+from watcher.service.systemd import Systemd
+from watcher.service.tally import Tally
+from watcher.service.wanted import Wanted
+from watcher.service.watch import LAST_RESORT_SECONDS, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from watcher.home import Home
-    from watcher.intake.arrivals import Seen
     from watcher.results import Finished
+    from watcher.vision.vision import Vision
 
 log = structlog.get_logger()
 
 # Decoded pictures held at a time: 4 bytes a pixel in Pillow, twice while a copy is drawn.
 MOST_PIXELS = 200_000_000
-FETCH_AGAIN_SECONDS = 600.0
 # The end does not wait longer for a version that is just being loaded.
 LONGEST_JOIN_SECONDS = 30.0
 # What the slowest machine may need for a picture, beside the time that the settings allow.
@@ -72,6 +74,7 @@ class Daemon:
 
     `load` gives the model of a name, ready, where that is not one that Keras runs. `start_anew` puts a new program in
     the place of this one, which hangs, and is given the lock's handle to hand on; without it that is only said.
+    `systemd` is told how it fares.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class Daemon:
         stop: threading.Event,
         load: Callable[[str], Vision] | None = None,
         start_anew: Callable[[int], None] | None = None,
+        systemd: Systemd | None = None,
     ) -> None:
         self.home = home
         self.registry = Registry(home.models)
@@ -90,11 +94,16 @@ class Daemon:
         self._wake = wake
         self._stop = stop
         self._by_keras = load is None
-        self._load = load or self._load_package
         self._start_anew = start_anew
+        self._systemd = systemd or Systemd({})
         self._note = DaemonNote(home.root)
         self._watch = Watch()
-        self._patiently = Patience(stop, self._tell, self._watch)
+        self._pulses = Pulses()
+        self._tally = Tally()
+        self._health = Health(self._pulses, self._note, stop)
+        self._patiently = Patience(stop, self._tell, self._watch, self._pulses)
+        self._loader = Loader(home, self.registry, stop, self._tell, self._watch, self._pulses, load)
+        self._fetching = Fetching(self.registry, self.routes)
         self._jobs = Processes(home)
         self._lock = -1
 
@@ -105,7 +114,9 @@ class Daemon:
         HomeError if another daemon runs here or the home's name is garbled, and what opening the database may raise.
         """
         with ExitStack() as stack:
+            stack.enter_context(self._pulses.part(health.LOOP, "starting", ANSWER_SECONDS))
             self._keep_watching(stack)
+            stack.enter_context(monitored(self.home, self._health, self._tally, self._systemd))
             try:
                 presence, claims, database = self._open(stack, once=once)
             except Stopped:
@@ -114,18 +125,16 @@ class Daemon:
             if self._by_keras:
                 import_keras()  # before there are threads, of which two at a time would see half of it
             loop, inbox, bench = self._compose(database, presence, claims, stack)
-            if once:
-                self._fetch_missing()
-            else:
-                self._fetch_missing(downloads=False)
+            self._fetching.fetch(downloads=once)
+            if not once:
                 if self.registry.has(default := self.home.settings.models.default):
                     bench.vision(default)  # the first picture need not wait for it
-                threading.Thread(target=self._keep_fetching, args=(inbox, bench), name="fetch", daemon=True).start()
-            stack.enter_context(metrics.served(self.home))
+                self._keep_fetching(inbox, bench)
             self._keep_renewing(bench, stack)
             if not once:
                 self._keep_scheduling(database, loop, stack)
             log.info("watching", inbox=str(self.home.inbox), default_model=self.home.settings.models.default)
+            self._health.begins(loop)
             loop.run(once=once)
             log.info("stopped")
             return bench.refused
@@ -140,7 +149,8 @@ class Daemon:
             return stack.enter_context(open_sound(self.home, utc()))
 
         # Without the lock the note is not ours to write.
-        self._lock = locked() if once else Patience(self._stop, watch=self._watch)(locked, "taking the home's lock")
+        at_first = Patience(self._stop, self._health.tell, self._watch, self._pulses)
+        self._lock = locked() if once else at_first(locked, "taking the home's lock")
         self._note.begin()
         found = self._find_inbox() if once else self._patiently(self._find_inbox, "reading the inbox")
         # Now, for without the claims it could not be told which results are missing. To look at all of a file takes long.
@@ -167,7 +177,7 @@ class Daemon:
         threads = max(2, os.cpu_count() or 2)
         company = Company(self.home.inbox, identity(self.home.root))
         stack.callback(company.leave)
-        bench = Bench(self._load, time.monotonic, self._note.use, self._tell, self._timing)
+        bench = Bench(self._loader.now, time.monotonic, self._note.use, self._tell, self._timing)
         inbox = Inbox(
             self.home.inbox,
             Settler(settings.intake.settle_seconds),
@@ -183,9 +193,15 @@ class Daemon:
         reception = Reception(
             inbox, claims, self.routes, bench, reader, batch_size, threads, utc, company, finisher.retract
         )
-        ending = Ending(finisher, reader, self._wake, self._patiently, self._finished)
+        ending = Ending(finisher, reader, self._wake, self._patiently, self._finished, self._tally.stage)
         judge = Judge(database, reuse=settings.intake.duplicates == "reuse", timing=self._timing)
-        loop = Loop(inbox, claims, reception, judge, ending, finisher, self._patiently, self._wake, self._stop)
+        patiently, pulses = self._patiently, self._pulses
+        loop = Loop(inbox, claims, reception, judge, ending, finisher, patiently, self._wake, self._stop, pulses=pulses)
+        for obstacle in (
+            lambda: self._loader.obstacle,
+            lambda: bench.obstacle or self._fetching.obstacle(bench.loaded),
+        ):
+            self._health.ask(obstacle)
         return loop, inbox, bench
 
     def _hints(self, stack: ExitStack) -> Hints | None:
@@ -202,19 +218,11 @@ class Daemon:
         stack.callback(hints.stop)
         return hints
 
-    def _load_package(self, model: str) -> Vision:
-        inference, package = self.home.settings.inference, self.registry.current(model)
-        engine = inference.engine
-        if engine == "auto":
-            engine = try_engines(package, inference.batch_size, utc(), given_up=self._stop.is_set).engine
-        vision = Vision(package, engine, inference.batch_size, self.home.settings.intake.max_megapixels)
-        log.info("model loaded", model=vision.package.id, engine=vision.engine.name)
-        return vision
-
     def _tell(self, what: str, reason: str | None) -> None:
         self._note.trouble(what, reason, utc().isoformat(timespec="seconds"))
 
-    def _timing(self, what: str, pictures: int) -> AbstractContextManager[None]:
+    @contextmanager
+    def _timing(self, what: str, pictures: int) -> Iterator[None]:
         """What runs for so long hangs: a fault of the picture, which the attempts on its claim tell the next process."""
         seconds = self.home.settings.inference.timeout_seconds + pictures * PICTURE_SECONDS
 
@@ -226,44 +234,45 @@ class Daemon:
                 self._jobs.ask_to_end()  # the new program would not know them for its own
                 self._start_anew(self._lock)
 
-        return self._watch.over(seconds, late, or_end=self._start_anew is not None)
+        silence = seconds + LAST_RESORT_SECONDS + AFTER_WATCH_SECONDS
+        with (
+            self._watch.over(seconds, late, or_end=self._start_anew is not None),
+            self._pulses.during(what, silence),
+            self._tally.stage(what.partition(" ")[0]),
+        ):
+            yield
 
-    def _finished(self, rows: Sequence[Finished]) -> None:
+    def _finished(self, rows: Sequence[Finished], seconds: float) -> None:
         counts: dict[str, int] = {}
         for row in rows:
             counts[row.state.value] = counts.get(row.state.value, 0) + 1
-        log.info("batch", pictures=len(rows), **counts)
+        model = next((f"{row.model.model}/{row.model.version}" for row in rows if row.model), None)
+        log.info("batch", pictures=len(rows), model=model, seconds=round(seconds, 3), **counts)
+        self._tally.batch(rows, seconds)
         self._report(rows)
 
-    def _fetch_missing(self, *, downloads: bool = True) -> bool:
-        """Fetches the built-in models that the settings name and that are not here; whether any came."""
-        came = False
-        for model in sorted(self.routes.models & fetchable()):
-            if self.registry.has(model) or (needs_download(model) and not downloads):
-                continue
-            try:
-                log.info("model fetched", model=fetch(self.registry, model, utc()).id)
-                came = True
-            except (ModelError, OSError) as fault:
-                log.warning("a model is missing; its pictures wait", model=model, reason=str(fault))
-        return came
-
     def _keep_fetching(self, inbox: Inbox, bench: Bench) -> None:
-        while not self._stop.is_set():
-            if self._fetch_missing():
-                bench.try_again()
-                inbox.scan_soon()
-                self._wake.set()
-            self._stop.wait(FETCH_AGAIN_SECONDS)
+        def came() -> None:
+            bench.try_again()
+            inbox.scan_soon()
+            self._wake.set()
+
+        fetching = self._fetching.keep_fetching
+        threading.Thread(target=fetching, args=(self._stop, came), name="fetch", daemon=True).start()
 
     def _keep_watching(self, stack: ExitStack) -> None:
         """To the very end: what hangs must not keep the daemon from ending."""
         ended = threading.Event()
-        threading.Thread(target=self._watch.keep_looking, args=(ended,), name="watch", daemon=True).start()
+
+        def look() -> None:
+            with self._pulses.part(health.WATCH, "looking", ANSWER_SECONDS):
+                self._watch.keep_looking(ended, self._pulses.beat)
+
+        threading.Thread(target=look, name="watch", daemon=True).start()
         stack.callback(ended.set)
 
     def _keep_renewing(self, bench: Bench, stack: ExitStack) -> None:
-        renewal = Renewal(bench, self.registry, self._load, self._note, time.monotonic)
+        renewal = Renewal(bench, self.registry, self._loader.beside, self._note, time.monotonic)
         thread = threading.Thread(target=renewal.keep_looking, args=(self._stop,), name="renewal", daemon=True)
         thread.start()
         stack.callback(thread.join, LONGEST_JOIN_SECONDS)
@@ -271,20 +280,11 @@ class Daemon:
     def _keep_scheduling(self, database: Database, loop: Loop, stack: ExitStack) -> None:
         book = RunBook(database, identity(self.home.root))
         scheduler = Scheduler(self.home, JobFolder(self.home.jobs), book, self._jobs)
-        turning = self._stop, utc, lambda: loop.busy
-        thread = threading.Thread(target=scheduler.keep_turning, args=turning, name="jobs", daemon=True)
+
+        def turn() -> None:
+            with self._pulses.part(health.SCHEDULER, "its turn", ANSWER_SECONDS):
+                scheduler.keep_turning(self._stop, utc, lambda: loop.busy, self._pulses.beat)
+
+        thread = threading.Thread(target=turn, name="jobs", daemon=True)
         thread.start()
         stack.callback(thread.join, LONGEST_JOIN_SECONDS)
-
-
-class Wanted:
-    """Picks, from pictures that were seen, those to be taken: their model is ready and they are not done already."""
-
-    def __init__(self, routes: Routes, bench: Bench, kept_in: Database | None) -> None:
-        self._routes = routes
-        self._bench = bench
-        self._kept_in = kept_in
-
-    def __call__(self, pictures: Sequence[Seen]) -> Iterable[Seen]:
-        wanted = pictures if self._kept_in is None else not_kept(pictures, self._kept_in)
-        return [seen for seen in wanted if self._bench.vision(self._routes.model_of(seen.path))]

@@ -10,20 +10,22 @@ import structlog
 
 from watcher.service.apart import EngineFault
 from watcher.service.patience import Stopped
+from watcher.service.pulse import ANSWER_SECONDS, TURN_SECONDS, Pulses
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from threading import Event
 
     from watcher.intake.arrivals import Claim, Gone
     from watcher.intake.claims import ClaimFolder
-    from watcher.intake.inbox import Inbox
+    from watcher.intake.inbox import Inbox, LastScan
     from watcher.service.ending import Ending
     from watcher.service.finishing import Finisher
     from watcher.service.judging import Judge
     from watcher.service.patience import Patience
     from watcher.service.reception import Reception
-    from watcher.service.work import Read
+    from watcher.service.work import Queue, Read
 
 log = structlog.get_logger()
 
@@ -47,6 +49,7 @@ class Loop:
         wake: Event,
         stop: Event,
         clock: Callable[[], float] = time.monotonic,
+        pulses: Pulses | None = None,
     ) -> None:
         self._inbox = inbox
         self._claims = claims
@@ -58,6 +61,7 @@ class Loop:
         self._wake = wake
         self._stop = stop
         self._clock = clock
+        self._pulses = pulses or Pulses()
 
     def run(self, *, once: bool) -> None:
         """Until `stop`; with `once`, until a whole scan has found nothing left to do.
@@ -66,8 +70,9 @@ class Loop:
         """
         try:
             try:
-                self._recover()
-                self._work(once=once)
+                with self._pulses.during("scanning", TURN_SECONDS):
+                    self._recover()
+                    self._work(once=once)
             finally:
                 self._close()
             self._ending.check()
@@ -79,9 +84,18 @@ class Loop:
         """Whether pictures are in work."""
         return not (self._reception.idle and self._ending.idle)
 
+    def queues(self) -> list[Queue]:
+        """What is in hand."""
+        return [*self._reception.queues(), self._ending.queue()]
+
+    def last_scan(self) -> LastScan | None:
+        """Of the inbox."""
+        return self._inbox.last_scan(self._clock())
+
     def _work(self, *, once: bool) -> None:
         quiet_since = self._inbox.begun
         while not self._stop.is_set():
+            self._pulses.beat()
             finishing = not self._ending.idle
             busy = self._turn()
             if busy or finishing:
@@ -93,10 +107,11 @@ class Loop:
 
     def _close(self) -> None:
         self._stop.set()  # whatever ended the loop, nothing waits for the world any more
-        try:
-            self._reception.close()
-        finally:
-            self._ending.close()
+        with self._pulses.during("ending", math.inf):
+            try:
+                self._reception.close()
+            finally:
+                self._ending.close()
 
     def _recover(self) -> None:
         """Goes on with what an earlier process left in the claim folder.
@@ -115,8 +130,9 @@ class Loop:
             for claim in together:
                 self._reception.admit(claim)
             while not self._reception.idle:
-                self._judge_batch(self._reception.batch())
-            self._ending.drain()
+                self._judge_batch(self._batch())
+            with self._finishing():
+                self._ending.drain()
 
     def _left(self) -> list[Claim]:
         self._claims.must_be_there()
@@ -129,8 +145,16 @@ class Loop:
         self._ending.check()
         self._take()
         busy = not self._reception.idle  # even if all of it turns out to have changed
-        self._judge_batch(self._reception.batch(), read_on=True)
+        self._judge_batch(self._batch(), read_on=True)
         return busy
+
+    def _batch(self) -> list[Read]:
+        with self._pulses.during("reading pictures", ANSWER_SECONDS):
+            return self._reception.batch()
+
+    def _finishing(self) -> AbstractContextManager[None]:
+        """Waiting for the end of a batch, for as long as that takes: it is done patiently, and a new program would wait, too."""
+        return self._pulses.during("waiting for earlier pictures to be finished", math.inf)
 
     def _take(self) -> None:
         gone: list[Gone] = []
@@ -144,8 +168,10 @@ class Loop:
         try:
             if read_on:  # the next batch is decoded while this one is classified
                 self._take()
+            begun = self._clock()
             judged = self._patiently(lambda: self._judge(batch), "classifying", math.inf)
-            self._ending.put(judged)
+            with self._finishing():
+                self._ending.put(judged, begun)
         except EngineFault as fault:
             self._judge_batch(self._reception.lay_off(batch, str(fault)))
         except BaseException:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from watcher.repeated import Repeated
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
@@ -65,6 +67,11 @@ class DaemonNote:
         self._path = root / NAME
         self._lock = threading.RLock()
         self._note = Note()
+        self._repeated = Repeated()
+
+    @property
+    def said(self) -> Note:
+        return self._note
 
     def begin(self) -> None:
         """An empty note: what an earlier daemon has left is not true of this one."""
@@ -100,7 +107,8 @@ class DaemonNote:
                 finally:
                     os.close(handle)
             except OSError as fault:
-                log.warning("nobody can be told how the daemon fares", reason=str(fault))
+                reason = fault.strerror or str(fault)
+                self._repeated.say(reason, log.warning, "nobody can be told how the daemon fares", reason=reason)
 
 
 def read(root: Path) -> Note:

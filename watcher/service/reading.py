@@ -14,6 +14,7 @@ import structlog
 from watcher.intake.arrivals import Fingerprint
 from watcher.intake.moves import stands
 from watcher.intake.names import clean
+from watcher.repeated import Repeated
 from watcher.service.watch import Timing, untimed
 from watcher.service.work import Changed, Read, Vanished
 from watcher.vision.decode import pixels_of
@@ -53,6 +54,14 @@ class PixelBudget:
         self._used = 0
         self._freed = threading.Condition()
 
+    @property
+    def used(self) -> int:
+        return self._used
+
+    @property
+    def most(self) -> int:
+        return self._pixels
+
     def acquire(self, pixels: int) -> None:
         with self._freed:
             self._freed.wait_for(lambda: self._used == 0 or self._used + pixels <= self._pixels)
@@ -76,6 +85,12 @@ class Reader:
         self._max_pixels = int(max_megapixels * 1e6)
         self._max_bytes = int(max_megapixels * 1e6 * BYTES_PER_PIXEL) + METADATA_BYTES
         self._faults: Counter[Fingerprint] = Counter()
+        self._repeated = Repeated()
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """How many are decoded at the moment, and at most."""
+        return self._budget.used, self._budget.most
 
     def read(self, taken: Taken) -> Read:
         """The attempt is counted on disk before the file is opened. A picture's fault is a value."""
@@ -125,7 +140,8 @@ class Reader:
         if self._faults[claim.fingerprint] >= MOST_READS:
             del self._faults[claim.fingerprint]
             return Failed(f"the file cannot be read: {fault.strerror}")
-        log.warning("a picture could not be read; it goes back to wait", path=claim.path, reason=str(fault))
+        facts = {"path": clean(claim.path), "reason": fault.strerror or str(fault)}
+        self._repeated.say(fault.errno, log.warning, "a picture could not be read; it goes back to wait", **facts)
         return Changed()
 
     def _bytes(self, handle: int, settled: Fingerprint) -> bytes | Changed | Failed:

@@ -11,7 +11,8 @@ import structlog
 
 from watcher.intake.arrivals import Gone
 from watcher.intake.names import clean
-from watcher.service.work import Changed, Read, Taken
+from watcher.repeated import Repeated
+from watcher.service.work import Changed, Queue, Read, Taken
 from watcher.vision.outcome import Failed, Picture
 
 if TYPE_CHECKING:
@@ -28,8 +29,9 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-# How long a batch that is not full waits for pictures that are being decoded.
-FILL_SECONDS = 0.02
+# How long a batch that is not full waits for pictures that are being decoded: where those fill it, it is worth more, for
+# a part of a batch costs nearly as much as a whole one, here or at the end of a backlog.
+FILL_SECONDS, FULL_SECONDS = 0.02, 0.25
 # How often a picture is opened by a process that then dies, before it is set aside.
 MOST_ATTEMPTS = 3
 # What a rename says of one picture, where other errors speak of the whole inbox.
@@ -67,11 +69,17 @@ class Reception:
         self._now = now
         self._reading: list[tuple[Taken, Future[Read]]] = []
         self._returning: list[Claim] = []
-        self._closed: set[str] = set()  # folders from which nothing could be claimed
+        self._repeated = Repeated()
 
     @property
     def idle(self) -> bool:
         return not self._reading
+
+    def queues(self) -> list[Queue]:
+        """What is claimed and not handed out, and its pixels. Any thread may ask."""
+        pixels, most = self._reader.pixels
+        claimed = Queue("pictures_claimed", len(self._reading) + len(self._returning), self._window)
+        return [claimed, Queue("pixels_decoded", pixels, most)]
 
     @property
     def next_try(self) -> float:
@@ -119,7 +127,7 @@ class Reception:
         wait([future for _, future in self._reading], return_when=FIRST_COMPLETED)
         vision = next(taken.vision for taken, future in self._reading if future.done())
         mine = [future for taken, future in self._reading if taken.vision is vision][: self._batch_size]
-        wait(mine, timeout=FILL_SECONDS)
+        wait(mine, timeout=FULL_SECONDS if len(mine) == self._batch_size else FILL_SECONDS)
         ready = [pair for pair in self._reading if pair[0].vision is vision and pair[1].done()][: self._batch_size]
         reads = [future.result() for _, future in ready]
         taken_out = {id(future) for _, future in ready}
@@ -169,11 +177,10 @@ class Reception:
             self._returning.pop()
 
     def _complain(self, seen: Seen, fault: OSError) -> None:
-        """Once for each folder: its pictures mostly share their fate, and every scan finds them again."""
+        """Its neighbours mostly share its fate, and every scan finds them again."""
         folder = os.path.dirname(clean(seen.path))
-        if folder not in self._closed:
-            self._closed.add(folder)
-            log.warning("pictures cannot be claimed; they wait", folder=folder, reason=fault.strerror)
+        facts = {"folder": folder, "reason": fault.strerror}
+        self._repeated.say((folder, fault.errno), log.warning, "pictures cannot be claimed; they wait", **facts)
 
     def _claim(self, seen: Seen, now: float) -> Claim | None:
         try:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from watcher import locks
 from watcher.errors import HomeError, HomeUnavailable, ModelError
-from watcher.models.registry import Registry
+from watcher.models.registry import Registry, another
 from watcher.results import Database, NoDatabase
 from watcher.service import note
 from watcher.service.lock import holder
@@ -76,8 +76,9 @@ def reprocess(
     HomeError if the inbox is away or another such command is at work, OSError, and what opening
     the database may raise.
     """
-    live = Registry(home.models).current(which.model).card.version
-    _check(which, live)
+    registry = Registry(home.models)
+    live = registry.current(which.model).card.version
+    _check(which, live, registry.versions(which.model))
     if not dry_run:
         _wait_for_daemon(home, which, live, time.monotonic() + patience)
     done = Reprocessed()
@@ -95,10 +96,13 @@ def reprocess(
     return done
 
 
-def _check(which: Which, live: int) -> None:
+def _check(which: Which, live: int, versions: Sequence[int]) -> None:
+    """Raises ModelError, with a way out, where the live version would only repeat what it is to mend."""
     if not which.covers(live):
         return
     name = which.model
+    if not any(version != live and not which.covers(version) for version in versions):
+        raise ModelError(f"{name}/{live} is current, and there is no version here to take its place: {another(name)}")
     if which.before:
         raise ModelError(
             f"{name}/{live} is current, and itself before {name}/{which.version}: "

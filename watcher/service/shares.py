@@ -32,6 +32,10 @@ class Shares:
         self._points = _read(home.root / NAME)
         self._there: dict[Path, os.stat_result] = {}  # as they were when they were last known to be there
 
+    def noted_for(self, folder: Path) -> str | None:
+        """The mount point on which a folder stood when it was last known to be there. Looks at nothing but the note."""
+        return self._points.get(str(folder))
+
     def remember(self, *, anew: bool = False) -> bool:
         """Notes where folders stand that are there; with `anew`, of the others that they are plain folders now.
 

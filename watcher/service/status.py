@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
     from watcher.home import Home
+    from watcher.service.first_sights import FirstSights
 
 STATES = ("waiting", "claimed", *(state.value for state in State))
 MOST_EXPLAINED = 100
@@ -83,12 +84,12 @@ def troubles(home: Home) -> tuple[Trouble, ...]:
     return read(home.root).troubles if holder(home.lock) else ()
 
 
-def status(home: Home, refused: Mapping[str, str] = MappingProxyType({})) -> Status:
+def status(home: Home, refused: Mapping[str, str] = MappingProxyType({}), sights: FirstSights | None = None) -> Status:
     """Counts the inbox, the claim folder and the database.
 
     A picture on its way between them could be counted twice or not at all, so it looks again until
     nothing moved meanwhile, for two seconds at most. `refused` says of models that are here why they cannot be used, by
-    name. Raises HomeError if the inbox is not there, and what opening
+    name; `sights` is told of each that waits or is in work. Raises HomeError if the inbox is not there, and what opening
     the database may raise.
     """
     if point := Shares(home).missing_for(home.inbox):
@@ -101,7 +102,7 @@ def status(home: Home, refused: Mapping[str, str] = MappingProxyType({})) -> Sta
     obstacles = {model: reason for model, reason in sorted(found.items()) if model not in works}
     database = _open(home)
     try:
-        rows, claimed, waiting = _counted(home, routes, obstacles.keys(), database)
+        rows, claimed, waiting = _counted(home, routes, obstacles.keys(), database, sights)
         jobs = standings(home, RunBook(database, identity(home.root)) if database else None, utc())
     finally:
         if database:
@@ -142,13 +143,17 @@ def _open(home: Home) -> Database | None:
 
 
 def _counted(
-    home: Home, routes: Routes, missing: Container[str], database: Database | None
+    home: Home,
+    routes: Routes,
+    missing: Container[str],
+    database: Database | None,
+    sights: FirstSights | None,
 ) -> tuple[dict[State, int], frozenset[str], _Waiting]:
     """Rows, claims without one, and what waits, of one moment if that can be had."""
     until = time.monotonic() + LONGEST_SECONDS
     while True:
         rows, claimed = _settled(home, database)
-        waiting = _waiting(home, routes, missing, database)
+        waiting = _waiting(home, routes, missing, database, sights)
         if (rows, claimed) == _settled(home, database) or time.monotonic() > until:
             return rows, claimed, waiting
 
@@ -162,10 +167,14 @@ def _settled(home: Home, database: Database | None) -> tuple[dict[State, int], f
     return database.counts(), frozenset(ids) - recorded
 
 
-def _waiting(home: Home, routes: Routes, absent: Container[str], database: Database | None) -> _Waiting:
+def _waiting(
+    home: Home, routes: Routes, absent: Container[str], database: Database | None, sights: FirstSights | None
+) -> _Waiting:
     pictures, left = 0, 0
     first: list[LeftAlone] = []
     missing: dict[str, int] = {}
+    if sights:
+        sights.begin()
     keeps = home.settings.intake.originals == "keep"  # else the daemon takes what was once kept
     for chunk in _chunks(home):
         alone = [item for item in chunk if isinstance(item, LeftAlone)]
@@ -174,8 +183,14 @@ def _waiting(home: Home, routes: Routes, absent: Container[str], database: Datab
         seen_here = [item for item in chunk if not isinstance(item, LeftAlone)]
         for seen in not_kept(seen_here, database) if database and keeps else seen_here:
             pictures += 1
+            if sights:
+                sights.saw(seen.fingerprint)
             if (model := routes.model_of(seen.path)) in absent:
                 missing[model] = missing.get(model, 0) + 1
+    if sights:  # now, for what was claimed meanwhile is among these
+        for _, claim in ClaimFolder(home.inbox, "").holdings():
+            sights.saw(claim.fingerprint)
+        sights.end()
     explained = tuple(LeftAlone(clean(item.path), stray_note(home.inbox, item.path) or item.reason) for item in first)
     return _Waiting(pictures, missing, left, explained)
 

@@ -7,6 +7,7 @@ looking, too; then a timer of faulthandler's, which needs no lock, ends the proc
 from __future__ import annotations
 
 import faulthandler
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class _Timed:
     due: float
     late: Callable[[], None]
     or_end: bool
+    thread: int
 
 
 class Watch:
@@ -54,7 +56,7 @@ class Watch:
         `or_end`: if that thread cannot even run, the process ends a little later, with the exit code 1, and says on standard
         error what its threads do.
         """
-        timed = _Timed(self._clock() + seconds, late, or_end)
+        timed = _Timed(self._clock() + seconds, late, or_end, threading.get_ident())
         with self._lock:
             self._next = number = self._next + 1
             self._timed[number] = timed
@@ -65,6 +67,22 @@ class Watch:
         finally:
             with self._lock:
                 self._timed.pop(number, None)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """What this thread's other blocks allow does not run on during this one, which may take its time."""
+        with self._lock:
+            begun = self._clock()
+            mine = [timed for timed in self._timed.values() if timed.thread == threading.get_ident()]
+            left = [timed.due - begun for timed in mine]
+            for timed in mine:
+                timed.due = math.inf
+        try:
+            yield
+        finally:
+            with self._lock:
+                for timed, seconds in zip(mine, left, strict=True):
+                    timed.due = self._clock() + seconds
 
     def look(self) -> None:
         """Tells whoever is due. What has ended meanwhile is told no more."""
@@ -78,9 +96,10 @@ class Watch:
                 late = self._timed.pop(due).late
             late()
 
-    def keep_looking(self, stop: threading.Event) -> None:
-        """Looks twice a second until `stop`."""
+    def keep_looking(self, stop: threading.Event, beat: Callable[[], None] = lambda: None) -> None:
+        """Looks twice a second until `stop`; `beat` is called each time."""
         while not stop.wait(LOOK_SECONDS):
+            beat()
             self.look()
         with self._lock:
             self._disarm()
@@ -90,7 +109,9 @@ class Watch:
 
         To set it takes longer than many a picture, so between two looks that is done only where it matters.
         """
-        latest = max((timed.due for timed in self._timed.values() if timed.or_end), default=None)
+        latest = max(
+            (timed.due for timed in self._timed.values() if timed.or_end and timed.due < math.inf), default=None
+        )
         if latest is None:
             self._disarm()
         elif anew or self._armed_for is None or latest > self._armed_for + LAST_RESORT_SECONDS / 2:
