@@ -47,6 +47,14 @@ def test_bench_measures_a_home_s_model_and_leaves_the_home_as_it_was(tmp_path: P
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+def test_fewer_pictures_than_a_batch_are_told_of() -> None:
+    """For then the figures are not what the daemon does."""
+    from watcher.cli.bench import _too_few
+
+    assert _too_few(None, 8) is _too_few(8, 8) is None
+    assert str(_too_few(7, 8)).startswith("With 7 pictures no batch of 8 is full")
+
+
 def test_pictures_of_a_folder_are_measured(tmp_path: Path, tiny_vision: Vision) -> None:
     """However few there are, and beside files that are none: each is taken several times, and none for a duplicate."""
     for seed in range(3):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "watcher"
-EVERYWHERE = {"chunks", "clock", "locks", "errors", "home", "settings", "mounts", "toml_file", "toml_lines"}
+EVERYWHERE = {"chunks", "clock", "locks", "errors", "repeated", "home", "settings", "mounts", "toml_file", "toml_lines"}
 MAY_IMPORT = {
     "intake": set(),
     "models": set(),
@@ -18,7 +18,9 @@ MAY_IMPORT = {
     "jobs": {"intake", "models", "vision", "results", "training"},
     "service": {"intake", "models", "vision", "results", "jobs"},
     "books": {"intake", "models", "vision", "results", "jobs", "service"},
-    "cli": {"intake", "models", "vision", "results", "training", "jobs", "service", "books"},
+    "backup": {"intake", "models", "results", "jobs", "service"},
+    "doctor": {"intake", "models", "vision", "results", "jobs", "service"},
+    "cli": {"intake", "models", "vision", "results", "training", "jobs", "service", "books", "backup", "doctor"},
 }
 
 

@@ -99,6 +99,16 @@ class TestCopies:
         assert (home.outbox / "b.jpg").read_bytes() == before
         assert row(home, "b.jpg").outbox_path != "outbox/b.jpg"
 
+    def test_after_a_database_of_yesterday_was_put_back_today_s_pictures_are_done_again(self, home: Home) -> None:
+        """Their originals are in line again; what was drawn of them goes, for it will be drawn anew."""
+        change(home, "DELETE FROM predictions WHERE image_id = (SELECT id FROM images WHERE path = 'b.jpg')")
+        change(home, "DELETE FROM images WHERE path = 'b.jpg'")
+        assert mended(home) == [
+            "done/b.jpg is in line again, in the inbox; outbox/b.jpg, of which no row knows, is removed."
+        ]
+        assert homes.paths(home.outbox) == {"s/a.png", "again.png"}
+        assert "b.jpg" in homes.paths(home.inbox)
+
     def test_nothing_is_made_of_another_picture(self, home: Home) -> None:
         """The original must have the content that was classified."""
         (home.outbox / "b.jpg").unlink()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import stocked
 from click.testing import CliRunner
 
 from watcher.cli.main import main
@@ -42,6 +43,19 @@ def test_a_name_that_is_not_utf_8_can_be_asked_for(home: Path, option: str) -> N
     done = CliRunner().invoke(main, ["--home", str(home), "results", option, "caf\udce9", "--format", "json"])
     assert done.exit_code == 0
     assert done.stdout == "[]\n"
+
+
+def test_a_table_marks_what_a_person_should_look_at(tmp_path: Path) -> None:
+    """In a short column, which is there only if anything needs it; programs get `needs_review`."""
+    home = stocked.make(tmp_path / "home")
+    stocked.add_failed(home, "bad.png")
+    assert "review" not in CliRunner().invoke(main, ["--home", str(home.root), "results"]).stdout
+    stocked.add(home, "a.png", stocked.encoded(1))
+    heading, _, *lines = CliRunner().invoke(main, ["--home", str(home.root), "results"]).stdout.strip().splitlines()
+    assert " review " in heading
+    assert ["yes" in line.split() for line in lines] == ["a.png" in line for line in lines]
+    found = CliRunner().invoke(main, ["--home", str(home.root), "results", "--format", "json"]).stdout
+    assert '"needs_review": 1' in found
 
 
 def test_a_mistake_of_ours_is_one_line(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_a_picture_that_cannot_be_read_is_told_and_another_taken(home: Home, fol
     more = call(home, folder, "--count", "12", "--format", "json")
     assert len(json.loads(more.stdout)) == 11
     assert more.stderr.splitlines()[-1] == "watcher: there are no more than 11 pictures to try"
-    for kind in ("a", "b"):
+    for kind in ("red", "blue"):
         homes.drop(tmp_path / "bad", f"{kind}/x.png", b"text")
     none = call(home, tmp_path / "bad")
     assert none.exit_code == 1
@@ -128,10 +128,21 @@ def test_a_picture_that_cannot_be_read_is_told_and_another_taken(home: Home, fol
 def test_a_label_that_the_model_does_not_know_is_told(home: Home, tmp_path: Path) -> None:
     """The prediction is shown all the same."""
     homes.drop(tmp_path / "odd", "Rot/a.png", homes.picture("red"))
-    [row] = rows(home, tmp_path / "odd")
-    assert (row["truth"], row["label"], row["right"]) == ("Rot", "red", False)
+    homes.drop(tmp_path / "odd", "blue/a.png", homes.picture("blue"))
+    both = rows(home, tmp_path / "odd", "--count", "2")
+    [row] = [row for row in both if row["truth"] == "Rot"]
+    assert (row["label"], row["right"]) == ("red", False)
     assert row["note"] == "tiny knows no label Rot"
-    assert "tiny knows no label Rot" in call(home, tmp_path / "odd").stdout
+    assert "tiny knows no label Rot" in call(home, tmp_path / "odd", "--count", "2").stdout
+
+
+@pytest.mark.parametrize("path", ["a.png", "slide-1/a.png"])
+def test_a_folder_without_a_sub_folder_for_a_label_is_refused(home: Home, tmp_path: Path, path: str) -> None:
+    """Nothing can be right or wrong there, which is no success; one sentence says what the folder should be."""
+    homes.drop(tmp_path / "odd", path, homes.picture("red"))
+    done = call(home, tmp_path / "odd")
+    assert (done.exit_code, len(done.stderr.splitlines())) == (1, 1)
+    assert "label" in done.stderr
 
 
 def test_a_list_of_pictures_will_do(home: Home, folder: Path, tmp_path: Path) -> None:

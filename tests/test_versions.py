@@ -68,7 +68,7 @@ def test_a_rollback_undoes_one_switch_after_the_other(registry: Registry) -> Non
     """Never to what was just rejected; at the beginning it says what can be done."""
     registry.promote("m", 1, NOON)
     assert [registry.rollback("m", NOON).package.card.version for _ in range(3)] == [3, 2, 1]
-    with pytest.raises(ModelError, match=r"before m/1: choose one of 1, 2, 3 with `watcher models promote m VERSION`"):
+    with pytest.raises(ModelError, match=r"before m/1: choose one of 2, 3 with `watcher models promote m VERSION`"):
         registry.rollback("m", NOON)
     assert live(registry) == 1
 
@@ -100,6 +100,16 @@ def test_without_a_record_the_versions_are_named(registry: Registry) -> None:
     assert registry.rollback("m", NOON).package.id == "m/3"
 
 
+def test_the_only_version_there_is_has_nothing_to_go_back_to(registry: Registry) -> None:
+    """And is not told to be chosen instead of itself."""
+    for version in (1, 2):
+        shutil.rmtree(registry.root / "m" / str(version))
+    with pytest.raises(
+        ModelError, match=r"^m/3 is the only version here, with nothing to go back to: train another with"
+    ):
+        registry.rollback("m", NOON)
+
+
 def test_lines_that_are_no_record_are_passed_over(registry: Registry) -> None:
     """Half a line, left by a power cut, spoils neither itself nor the next."""
     path = registry.root / "m" / HISTORY
@@ -121,7 +131,7 @@ def test_versions_that_were_removed_are_passed_over(registry: Registry) -> None:
     registry.promote("m", 1, NOON)
     for version in (2, 3):
         shutil.rmtree(registry.root / "m" / str(version))
-    with pytest.raises(ModelError, match="nothing is known"):
+    with pytest.raises(ModelError, match="m/1 is the only version here"):
         registry.rollback("m", NOON)
     assert install(registry) == 4
 

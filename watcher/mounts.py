@@ -32,6 +32,12 @@ def point_of(path: Path, mounts: Path = MOUNTS) -> str | None:
     return innermost[0] if innermost else None
 
 
+def kind_of(path: Path, mounts: Path = MOUNTS) -> str | None:
+    """The kind of file system that `path` lies on, such as ext4; None where that cannot be known."""
+    innermost = _innermost(path, mounts)
+    return innermost[1] if innermost else None
+
+
 def is_point(path: str, mounts: Path = MOUNTS) -> bool:
     """Whether something is mounted on `path` itself."""
     return any(point == path for point, _ in _table(mounts))

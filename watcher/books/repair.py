@@ -1,6 +1,7 @@
 """Mends what does not balance, as far as that can be done without guessing.
 
-Only copies that we have drawn, and beside which another counts, are ever deleted.
+Only copies that we have drawn are ever deleted: where another counts beside them, or where their picture, which no row
+names, is put in line to be drawn anew.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.opening import open_vision
 from watcher.cli.options import home_root
 from watcher.cli.output import print_rows
@@ -23,17 +24,31 @@ DIGITS = 3
 
 
 @click.command()
-@click.option("--model", help="The model; else the home's default, or efficientnet-lite0 where there is no home.")
+@click.option(
+    "--model",
+    shell_complete=completing.models,
+    help="The model; else the home's default, or efficientnet-lite0 where there is no home.",
+)
 @click.option(
     "--folder",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Pictures to measure with; else photographs that come with Watcher's dependencies.",
 )
 @click.option(
-    "--engine", type=click.Choice(get_args(EngineName)), help="How to run the model; else as the settings say."
+    "--engine",
+    type=click.Choice(get_args(EngineName)),
+    metavar="ENGINE",
+    help=f"How to run the model, one of {', '.join(get_args(EngineName))}; else as the settings say.",
 )
 @click.option("--pictures", "count", type=click.IntRange(2), help="How many; else what takes about ten seconds.")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -75,12 +90,18 @@ def bench(
     report = _report(measured, vision, batch_size) | {
         "engine_because": why,
         "limit": sentence,
-        "caveat": caveat(measured),
+        "caveat": " ".join(filter(None, (_too_few(count, batch_size), caveat(measured)))) or None,
     }
     if form == "json":
         click.echo(json.dumps(report, indent=1, ensure_ascii=False))
     else:
         _print(report)
+
+
+def _too_few(count: int | None, batch_size: int) -> str | None:
+    if count is None or count >= batch_size:
+        return None
+    return f"With {count} pictures no batch of {batch_size} is full, so the daemon seems slower beside the model than it is."
 
 
 def _report(measured: Measured, vision: Vision, batch_size: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli.helping import Group
 from watcher.cli.options import format_option
 from watcher.cli.output import console, print_rows
 from watcher.errors import DataError
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from watcher.training.datasets import Contents, DataSet
 
 
-@click.group()
+@click.group(cls=Group)
 def datasets() -> None:
     """List and fetch published sets of labelled pictures, to train and test with.
 

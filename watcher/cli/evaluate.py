@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.options import the_home
 from watcher.cli.output import console, pictures, print_rows
 from watcher.errors import DataError
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
 @click.option("--version", type=click.IntRange(min=1), help="The version; else the current one.")
 @click.option(
@@ -41,7 +42,14 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where the report goes, in place of an earlier one; else a new folder evaluation-NAME-VERSION here.",
 )
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
 @click.pass_context
 def evaluate(
     ctx: click.Context,

@@ -22,6 +22,9 @@ from watcher.settings import A_UMASK, Permissions, Settings
 def init(ctx: click.Context, umask: str | None) -> None:
     """Make a home: folders and a commented watcher.toml. What is there already stays as it is.
 
+    Prints what was made. In a home that is there already it takes folders whose share is away for plain ones from
+    now on.
+
     Example: `watcher --home /srv/pictures init`
     """
     root = home_root(ctx)

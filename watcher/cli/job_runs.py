@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.job_access import book_to_write, the_job
 from watcher.cli.options import the_home
 from watcher.errors import JobError, UsageError
@@ -24,7 +25,7 @@ NOT_PASSED, RUNNING_ALREADY, STOPPED = 3, 4, 130
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.jobs)
 @click.option(
     "--dry-run",
     "dry",

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
+from watcher.cli.helping import Group
 from watcher.cli.job_access import book_to_read, book_to_write, check_name, no_job, the_job
 from watcher.cli.job_runs import run, work
 from watcher.cli.options import format_option, the_home
@@ -31,7 +33,7 @@ NUMBER = click.IntRange(1, 2**31 - 1)
 END_SECONDS = 20.0
 
 
-@click.group()
+@click.group(cls=Group)
 def jobs() -> None:
     """Retrain models on a schedule: job files in the folder jobs/, their runs and what came of them.
 
@@ -62,7 +64,7 @@ def list_jobs(ctx: click.Context, form: str) -> None:
 
 
 @jobs.command()
-@click.argument("names", nargs=-1)
+@click.argument("names", nargs=-1, shell_complete=completing.jobs)
 @click.pass_context
 def validate(ctx: click.Context, names: tuple[str, ...]) -> None:
     """Check job files, all or those named: every fault with its file, its line and what would be right.
@@ -92,7 +94,7 @@ def validate(ctx: click.Context, names: tuple[str, ...]) -> None:
 
 
 @jobs.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.jobs)
 @click.option("-n", "count", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many.")
 @format_option
 @click.pass_context
@@ -116,7 +118,7 @@ def preview(ctx: click.Context, name: str, count: int, form: str) -> None:
 
 
 @jobs.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing.jobs)
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many, the newest.")
 @format_option
 @click.pass_context
@@ -136,7 +138,14 @@ def history(ctx: click.Context, name: str | None, limit: int, form: str) -> None
 
 @jobs.command()
 @click.argument("number", metavar="RUN", type=NUMBER)
-@click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("text", "json")),
+    default="text",
+    show_default=True,
+    help="How to print it.",
+)
 @click.pass_context
 def show(ctx: click.Context, number: int, form: str) -> None:
     """Show all that is known of a run: its decision, figures, report and log.

@@ -12,6 +12,7 @@ import click
 
 from watcher import __version__
 from watcher.cli.harmless import guard_streams
+from watcher.cli.helping import Context, Group
 from watcher.errors import UsageError, WatcherError
 from watcher.intake.names import clean
 
@@ -24,22 +25,27 @@ COMMANDS = {
     "classify": ("classify", "Classify pictures or folders now, without a home."),
     "bench": ("bench", "Measure this machine stage by stage, and say what the limit is."),
     "results": ("results", "Query what was classified."),
+    "browse": ("browse", "Look at the results and their pictures in a browser."),
     "report": ("report", "Sum up each group by label, with shares and their intervals."),
     "reprocess": ("reprocess", "Put pictures in line again that a bad version has classified."),
     "retry": ("retry", "Put failed pictures in line again."),
     "status": ("status", "Say what waits, what is done and what is left alone."),
     "verify": ("verify", "Check that results and files balance; with --repair, mend what can be mended."),
     "explain": ("explain", "Say why a file is where it is."),
+    "doctor": ("doctor", "Check whether this machine and this home are fit, and say what to do."),
+    "backup": ("backup", "Back up a home, also while its daemon works."),
+    "restore": ("backup", "Make a home of a backup."),
     "train": ("train", "Train a model on labelled pictures."),
     "test": ("testing", "Try a model on a random picture whose label is known."),
     "menu": ("menu", "Train, test and classify by answering questions."),
     "datasets": ("datasets", "List and fetch published sets of labelled pictures."),
     "jobs": ("jobs", "Retrain models on a schedule: list, check and run jobs, and see what came of them."),
     "models": ("models", "List, show, fetch and import models; choose their versions."),
+    "completion": ("completion", "Print the script by which a shell completes what one types."),
 }
 
 
-class Commands(click.Group):
+class Commands(Group):
     """Finds sub-commands by name without importing the others."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -50,6 +56,7 @@ class Commands(click.Group):
             return None
         command = getattr(importlib.import_module(f"watcher.cli.{COMMANDS[cmd_name][0]}"), cmd_name)
         assert isinstance(command, click.Command)
+        command.context_class = Context
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -86,7 +93,9 @@ class Commands(click.Group):
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
-    "--home", type=click.Path(path_type=Path, file_okay=False), help="The home; else $WATCHER_HOME, else here."
+    "--home",
+    type=click.Path(path_type=Path, file_okay=False, readable=False),
+    help="The home; else $WATCHER_HOME, else here.",
 )
 @click.option("--debug", is_flag=True, help="Show the traceback of a fault.")
 @click.version_option(__version__, prog_name="watcher")
@@ -94,7 +103,10 @@ class Commands(click.Group):
 def main(ctx: click.Context, /, home: Path | None, **_: bool) -> None:
     """Watcher classifies the pictures that people drop into a folder.
 
-    Example: `watcher init && watcher run`, then copy pictures into inbox/.
+    `watcher COMMAND --help` says what a command does, with examples. Exit codes: 0 done, 1 it could not be done (a
+    line on standard error says why), 2 wrong usage.
+
+    Example: `watcher init && watcher run`, then copy pictures into inbox/
     """
     ctx.obj = home
     guard_streams()

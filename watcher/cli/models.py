@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.evaluate import evaluate
+from watcher.cli.helping import Group
 from watcher.cli.options import format_option, the_registry
 from watcher.cli.output import print_rows
 from watcher.cli.trying import try_
@@ -35,7 +37,7 @@ def _summary(package: Package, *, live: bool) -> dict[str, Any]:
     }
 
 
-@click.group()
+@click.group(cls=Group)
 def models() -> None:
     """List, show, fetch and import models; choose the version that is used.
 
@@ -51,7 +53,7 @@ for command in (evaluate, promote, rollback, try_, which):
 @format_option
 @click.pass_context
 def list_models(ctx: click.Context, form: str) -> None:
-    """List every version of every model.
+    """List every version of every model, one a row; those that are damaged are told of on standard error.
 
     Example: `watcher models list --format json`
     """
@@ -68,11 +70,18 @@ def list_models(ctx: click.Context, form: str) -> None:
 
 
 @models.command()
-@click.argument("name")
-@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.argument("name", shell_complete=completing.models)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
+)
 @click.pass_context
 def show(ctx: click.Context, name: str, form: str) -> None:
-    """Show what is known of a model's current version.
+    """Show what is known of a model's current version: labels, input, weights, what it was trained on, digest.
 
     Example: `watcher models show xception`
     """
@@ -116,7 +125,7 @@ def _origin(card: Card) -> dict[str, str]:
 
 
 @models.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.to_fetch)
 @click.pass_context
 def fetch(ctx: click.Context, name: str) -> None:
     """Make a built-in model: xception or efficientnet-lite0 with ImageNet weights, or malaria, which comes with Watcher.
@@ -151,7 +160,13 @@ def fetch(ctx: click.Context, name: str) -> None:
     show_default=True,
     help="What a .keras file still needs before it: tf scales to -1..1, torch by ImageNet's mean and deviation.",
 )
-@click.option("--resize", type=click.Choice(["squash", "crop"]), default="squash", show_default=True)
+@click.option(
+    "--resize",
+    type=click.Choice(["squash", "crop"]),
+    default="squash",
+    show_default=True,
+    help="How a picture comes to the size of the input: its sides scaled apart, or the middle cut out.",
+)
 @click.pass_context
 def import_(
     ctx: click.Context,

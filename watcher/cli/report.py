@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.exports import export, export_options, form_of
 from watcher.cli.options import the_home
 from watcher.cli.output import print_table
@@ -39,8 +40,12 @@ SHOWN = ("group", "model", "label", "pictures", "of", "share", "95 % interval", 
 
 @click.command()
 @click.option("--group", help='Only this group and those below it, each by itself; "" for pictures in none.')
-@click.option("--model", help="Only results of this model.")
-@click.option("--label", help="Only the share of this label: one line for each group, also where there is none.")
+@click.option("--model", shell_complete=completing.models, help="Only results of this model.")
+@click.option(
+    "--label",
+    shell_complete=completing.labels,
+    help="Only the share of this label: one line for each group, also where there is none.",
+)
 @click.option("--positive", is_flag=True, help="The same, of the positive label that the model's card names.")
 @click.option("--since", metavar="TIME", help="Finished then or later, e.g. 2026-11-23 or 2026-11-23T14:00 (UTC).")
 @click.option("--until", metavar="TIME", help="Finished before.")
@@ -53,8 +58,8 @@ def report(
     """Sum up each group, such as a slide, by label: how many pictures, and which share, with its 95 % interval.
 
     Counted are the pictures that have a result, duplicates too, each once: not what is superseded, failed or vanished.
-    Failed ones have no label and no model, and are told of beside. The interval is Wilson's, and takes the pictures of
-    a group for independent of each other.
+    Failed ones have no label and no model: each group that has some has a line of its own for them, and only there
+    "failed" is more than 0. The interval is Wilson's, and takes the pictures of a group for independent of each other.
 
     Example: `watcher report --model malaria --positive`, the share of parasitized cells of each slide
     """

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.options import the_home
 from watcher.cli.output import pictures
 from watcher.errors import UsageError
@@ -16,8 +17,18 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--version", metavar="NAME/N", help="What this version of a model has classified.")
-@click.option("--before", metavar="NAME/N", help="What any version of the model lower than this has classified.")
+@click.option(
+    "--version",
+    metavar="NAME/N",
+    shell_complete=completing.models_with_versions,
+    help="What this version of a model has classified.",
+)
+@click.option(
+    "--before",
+    metavar="NAME/N",
+    shell_complete=completing.models_with_versions,
+    help="What any version of the model lower than this has classified.",
+)
 @click.option("--group", help="Only this group and those below it.")
 @click.option("--dry-run", is_flag=True, help="Say how many pictures it would be, and change nothing.")
 @click.pass_context
@@ -25,7 +36,8 @@ def reprocess(ctx: click.Context, version: str | None, before: str | None, group
     """Put pictures in line again that a bad version of a model has classified, for the version that is live now.
 
     Their old results stay in the database, as superseded. Go back to a good version first. If this is stopped half
-    way, give the same command again; also a minute later, for pictures that were just in work.
+    way, give the same command again; also a minute later, for pictures that were just in work. Prints how many are in
+    line, and of how many the originals are gone.
 
     Example: `watcher models rollback malaria && watcher reprocess --version malaria/4`
     """

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.exports import export, export_options, form_of
 from watcher.cli.options import the_home
 from watcher.cli.output import print_table
@@ -21,16 +22,16 @@ if TYPE_CHECKING:
     from watcher.home import Home
     from watcher.results import Filter
 
-TABLE = ("id", "path", "model", "model_version", "label", "score", "state", "reason", "finished_at")
+TABLE = ("id", "path", "model", "model_version", "label", "score", "review", "state", "reason", "finished_at")
 ALWAYS = ("id", "path", "state")  # the others only where they say something
 
 
 @click.command()
-@click.option("--model", help="Only results of this model.")
-@click.option("--label", help="Only pictures with this label.")
+@click.option("--model", shell_complete=completing.models, help="Only results of this model.")
+@click.option("--label", shell_complete=completing.labels, help="Only pictures with this label.")
 @click.option("--group", help='Only this group and those below it; "" for pictures in none.')
 @click.option("--path", "name", help="Only pictures of this name, or with a slash in it dropped at this path.")
-@click.option("--state", help="done, failed, duplicate, vanished or superseded.")
+@click.option("--state", shell_complete=completing.states, help="done, failed, duplicate, vanished or superseded.")
 @click.option("--needs-review", is_flag=True, help="Only pictures that a person should look at.")
 @click.option("--min-score", type=float, help="The label's score is at least this (0..1).")
 @click.option("--max-score", type=float, help="The label's score is at most this (0..1).")
@@ -44,8 +45,11 @@ ALWAYS = ("id", "path", "state")  # the others only where they say something
 def results(ctx: click.Context, /, form: str | None, output: Path | None, **wanted: Any) -> None:
     """Query what was classified, newest first. Any number of rows: they are written as they are read.
 
-    Examples: `watcher results --needs-review --sort margin --limit 20`,
-    `watcher results --label "giant panda" --min-score 0.9 --output pandas.parquet`
+    Prints one row for each picture, also of those that failed; those that a person should look at are marked.
+
+    Example: `watcher results --needs-review --sort margin --limit 20`
+
+    Example: `watcher results --label "giant panda" --min-score 0.9 --output pandas.parquet`
 
     Example: `watcher results --since 2026-11-01 --format csv`
     """
@@ -72,6 +76,7 @@ def _show(part: Sequence[Any], columns: Sequence[str]) -> None:
     """For people: no fractions of seconds, and no column that says nothing."""
     rows = [dict(zip(columns, values, strict=True)) for values in part]
     rows = [row | {"finished_at": row["finished_at"][:19].replace("T", " ")} for row in rows]
+    rows = [row | {"review": "yes" if row["needs_review"] else None} for row in rows]
     shown = [name for name in TABLE if name in ALWAYS or any(row[name] is not None for row in rows)]
     print_table(rows, shown)
 

@@ -19,6 +19,8 @@ from watcher.errors import UsageError, WatcherError
 def retry(ctx: click.Context, names: tuple[str, ...], group: str | None, *, everything: bool) -> None:
     """Put failed pictures in line again: by name, by path, or all. Moving them from failed/ to the inbox does as well.
 
+    Prints how many are in line. Exit code 1 if one of the names is no failed picture's.
+
     Example: `watcher retry --all`
     """
     from watcher.clock import utc

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.opening import open_vision
 from watcher.cli.options import format_option, home_root
 from watcher.cli.output import print_rows
@@ -25,11 +26,16 @@ if TYPE_CHECKING:
 COLUMNS = ("path", "group", "model", "model_version", "truth", "label", "score", "right", "note", "copy")
 
 MOST_WINDOWS = 3
+MOST_NAMES = 5
 
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, path_type=Path))
-@click.option("--model", help="The model; else the home's default, or efficientnet-lite0 where there is no home.")
+@click.option(
+    "--model",
+    shell_complete=completing.models,
+    help="The model; else the home's default, or efficientnet-lite0 where there is no home.",
+)
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="How many pictures, no two alike.")
 @click.option("--seed", type=int, help="Draws the same pictures again; else they are others each time.")
 @click.option("--group-by", metavar="REGEX", help="The part of a file's name that is its group, to be shown.")
@@ -66,10 +72,26 @@ def test(
     examples = list(find_examples(folder, group_by))
     random.Random(seed).shuffle(examples)  # noqa: S311  (nobody gains by guessing it)
     vision, batch_size = open_vision(home_root(ctx), model)
+    _must_know(vision, examples, folder)
     tried = list(_try(examples, folder, vision, count, batch_size, copies))
     rows = [_row(example, result, vision) for example, result in tried]
     _print(rows, form)
     _show([result.copy for _, result in tried if result.copy], wanted=show, form=form)
+
+
+def _must_know(vision: Vision, examples: Sequence[Example], folder: Path) -> None:
+    """Raises DataError where nothing could be right: the sub-folders are then groups, or labels of another model."""
+    card = vision.package.card
+    labels = sorted({example.label for example in examples})
+    if not set(labels) & set(card.labels):
+        raise DataError(
+            f"{folder}: no sub-folder has the name of a label of {card.name} ({_some(card.labels)}); there are "
+            f"{_some(labels)}: name them so, or say which --model they are for"
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:MOST_NAMES]) + (", …" if len(names) > MOST_NAMES else "")
 
 
 def _copies(folder: Path, given: Path | None) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.options import the_home
 from watcher.errors import DataError, ModelError, UsageError
 from watcher.home import exists
@@ -33,7 +34,7 @@ TABLES = {"data": ("group_by", "positive"), "training": ("base", "weights", "hel
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A job file to go by; the options below change what it says.",
 )
-@click.option("--model", help="What the model is to be called.")
+@click.option("--model", shell_complete=completing.models, help="What the model is to be called.")
 @click.option("--base", help="vgg16, xception, efficientnet-lite0 or another name in keras.applications.")
 @click.option("--weights", metavar="imagenet|none|FILE", help="What the base knows at the start.")
 @click.option("--teacher-weights", metavar="imagenet|FILE", help="The same for the job's teacher, if it has one.")
@@ -57,6 +58,8 @@ def train(ctx: click.Context, /, source: Path | None, file: Path | None, promote
     The pictures are split by group into those that teach, those that choose and calibrate, and those held out to
     judge. The model is kept in the home as a new version, with a report. A training that was stopped goes on where it was
     when the same command is given again.
+
+    Prints how good it is on pictures that it has not seen, and where its report is. Exit code 130 if it was stopped.
 
     Example: `watcher train cells/ --model malaria --group-by '^C(\d+)'`
     """

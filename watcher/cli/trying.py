@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.options import format_option, the_home
 from watcher.cli.output import print_rows
 from watcher.errors import DataError
@@ -25,7 +26,7 @@ COLUMNS = ("engine", "chosen", "pictures_per_second", "same_label", "largest_dev
 
 
 @click.command("try")
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @format_option
 @click.pass_context
@@ -33,7 +34,8 @@ def try_(ctx: click.Context, name: str, folder: Path | None, form: str) -> None:
     """Try every engine that this machine has on a model's current version, and keep the fastest that is right.
 
     The daemon does so by itself at its first start on a machine. Pictures from FOLDER, of the kind that the model is
-    for, become its trial pictures; without them, those of its training are taken, or photographs.
+    for, become its trial pictures; without them, those of its training are taken, or photographs. Prints a row for each
+    engine: how fast it is, how often it agrees, and why it was refused.
 
     Example: `watcher models try malaria cells/`
     """

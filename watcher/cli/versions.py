@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from watcher.cli import completing
 from watcher.cli.options import format_option, the_home, the_registry
 from watcher.cli.output import print_rows
 from watcher.errors import ModelError, UsageError
@@ -19,8 +20,8 @@ COLUMNS = ("model", "version", "digest", "classified_at", "first_used_at", "last
 
 
 @click.command()
-@click.argument("name")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("name", shell_complete=completing.models)
+@click.argument("version", type=click.IntRange(min=1), shell_complete=completing.versions)
 @click.pass_context
 def promote(ctx: click.Context, name: str, version: int) -> None:
     """Make a version of a model the current one, once its files are found to be whole.
@@ -35,7 +36,7 @@ def promote(ctx: click.Context, name: str, version: int) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.pass_context
 def rollback(ctx: click.Context, name: str) -> None:
     """Go back to the version that was current before the current one; again, to the one before that.
@@ -58,7 +59,7 @@ def _say(switch: Switch) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=completing.models)
 @click.option(
     "--at", metavar="TIME", help="Such as 2026-11-23 or 2026-11-23T14:00, in this machine's zone. Now, if left out."
 )

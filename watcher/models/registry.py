@@ -178,10 +178,12 @@ class Registry:
             recorded = history.earlier(history.read(self.root / name / history.HISTORY), live)
             if target := next((past for past in reversed(recorded) if past in versions and past != live), None):
                 return self._switch(name, self._read(name, target), "rolled-back", now)
-        raise ModelError(
-            f"nothing is known to have been current before {name}/{live}: choose one of {_listed(versions)} with "
-            f"`watcher models promote {name} VERSION`"
-        )
+        if others := [version for version in versions if version != live]:
+            raise ModelError(
+                f"nothing is known to have been current before {name}/{live}: choose one of {_listed(others)} with "
+                f"`watcher models promote {name} VERSION`"
+            )
+        raise ModelError(f"{name}/{live} is the only version here, with nothing to go back to: {another(name)}")
 
     def _add(
         self, name: str, fill: Callable[[Path, int], None], now: datetime, *, promote: bool, first: bool
@@ -263,6 +265,11 @@ def _is_version(name: str) -> bool:
 
 def _listed(versions: list[int]) -> str:
     return ", ".join(map(str, versions)) or "none"
+
+
+def another(name: str) -> str:
+    """How to get a version of a model besides those that are here."""
+    return f"train another with `watcher train FOLDER --model {name}`, or bring one with `watcher models import {name} PATH`"
 
 
 def missing(name: str) -> str:

@@ -44,7 +44,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """How often a model gave a label in a group. A line without model and label is of a group that has no result."""
+    """How often a model gave a label in a group. Failed pictures have neither: a line of their own counts them, once."""
 
     grp: str | None  # None: all groups
     model: str | None
@@ -55,7 +55,7 @@ class Line:
     share_low: float | None  # Wilson's interval
     share_high: float | None
     needs_review: int  # of the pictures
-    failed: int  # of the group; they have no label
+    failed: int  # of the group, in the line without model and label; 0 in the others
 
 
 @dataclass(slots=True)
@@ -120,11 +120,6 @@ def wilson(count: int, total: int) -> tuple[float, float]:
 
 
 def _lines(grp: str | None, group: _Group, label: str | None, positives: Mapping[str, str]) -> Iterator[Line]:
-    if not group.labels and group.failed:
-        yield Line(
-            grp=grp, model=None, label=None, pictures=0, total=0, share=None, share_low=None, share_high=None,
-            needs_review=0, failed=group.failed,
-        )  # fmt: skip
     for model, labels in sorted(group.labels.items()):
         total = sum(pictures for pictures, _ in labels.values())
         for name in _in_order(labels, positives.get(model)) if label is None else [label]:
@@ -132,8 +127,13 @@ def _lines(grp: str | None, group: _Group, label: str | None, positives: Mapping
             low, high = wilson(pictures, total)
             yield Line(
                 grp=grp, model=model, label=name or None, pictures=pictures, total=total, share=pictures / total,
-                share_low=low, share_high=high, needs_review=to_review, failed=group.failed,
+                share_low=low, share_high=high, needs_review=to_review, failed=0,
             )  # fmt: skip
+    if group.failed:
+        yield Line(
+            grp=grp, model=None, label=None, pictures=0, total=0, share=None, share_low=None, share_high=None,
+            needs_review=0, failed=group.failed,
+        )  # fmt: skip
 
 
 def _in_order(labels: Mapping[str, tuple[int, int]], positive: str | None) -> Iterable[str]:

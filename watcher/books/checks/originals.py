@@ -14,16 +14,20 @@ from watcher.chunks import in_chunks
 from watcher.intake.arrivals import Claim
 from watcher.intake.claims import ClaimFolder, fingerprint_of
 from watcher.intake.filters import has_picture_ending, is_temporary
+from watcher.intake.inside import is_file
 from watcher.intake.moves import sync
 from watcher.results import State, audit
+from watcher.service import copies
 from watcher.service.named import named
 from watcher.service.way_back import bring_back, owner_again
+from watcher.vision.encode import read_caption
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
 
     from watcher.books.books import Books
     from watcher.results.audit import Entry
+    from watcher.vision.encode import Caption
 
 
 class _Originals(Check["Path"]):
@@ -75,12 +79,29 @@ class _Originals(Check["Path"]):
         # Made from the file itself, so that a repetition after a crash goes on with what that left.
         seed = hashlib.sha256(os.fsencode(f"{inside}\0{fingerprint.device}:{fingerprint}")).digest()
         claim = Claim(base64.b32encode(seed[:10]).decode().lower(), inside, fingerprint)
+        removed = "".join(
+            f"; {books.said(copy)}, of which no row knows, is removed" for copy in self._forget_copies(claim)
+        )
         claims = ClaimFolder(books.home.inbox, owner_again(books.home))
         bring_back(claims, claim, subject)
         claims.put_back(claim)
         sync(subject.parent)
         sync(books.home.inbox)
-        return f"{finding.path} is in line again, in the inbox."
+        return f"{finding.path} is in line again, in the inbox{removed}."
+
+    def _forget_copies(self, claim: Claim) -> Iterator[Path]:
+        """What was drawn of a picture that no row names goes: as after a database of yesterday was put back.
+
+        It stands where the picture's copy belongs, and will be drawn anew.
+        """
+        books = self.books
+        drawn = {path: caption.claim for path in copies.first_places(books.home, claim) if (caption := _caption(path))}
+        claimed = books.claimed()
+        known = audit.by_claim(books.database, drawn.values())
+        for path, of in drawn.items():
+            if of not in known and of not in claimed:
+                books.remove(path)
+                yield path
 
     def _fault(self, path: Path, rows: Sequence[Entry], claimed: Container[str]) -> Finding | None:
         said = self.books.said(path)
@@ -132,6 +153,13 @@ class FailedOriginals(_Originals):
     def __init__(self, books: Books) -> None:
         super().__init__(books)
         self.folder = books.home.failed
+
+
+def _caption(path: Path) -> Caption | None:
+    try:
+        return read_caption(path) if is_file(path) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
 
 
 def _may_be_a_picture(name: str) -> bool:

@@ -1,0 +1,1 @@
+"""What makes a home whole besides its pictures, in one file, and back: backup and restore."""
