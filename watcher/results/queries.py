@@ -18,7 +18,7 @@ SIZE = 2000  # rows in memory at a time
 class Filter:
     """Which results, and in which order: all that is not None must hold.
 
-    ValueError for a limit below 0, a naive time, or a column that there is not.
+    ValueError for a limit below 0, a naive time, a column that there is not, or one in whose order nothing comes after.
     """
 
     id: int | None = None
@@ -35,12 +35,15 @@ class Filter:
     limit: int | None = None  # the first so many
     sort: str = "finished_at"  # a column of the view; what is alike there comes by time, then by id
     descending: bool = True
+    after: int | None = None  # only what comes after the picture of this id in that order, as for the next page
 
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 0:
             raise ValueError(f"limit is {self.limit}")
         if self.sort not in COLUMNS:
             raise ValueError(f"there is no column {self.sort}")
+        if self.after is not None and self.sort not in ways.PAGED:
+            raise ValueError(f"pages are in the order of one of {', '.join(ways.PAGED)}, not of {self.sort}")
         check_aware(self.since, self.until)
 
 

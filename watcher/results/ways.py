@@ -19,6 +19,7 @@ from sqlalchemy import (
     Select,
     and_,
     column,
+    false,
     func,
     literal_column,
     or_,
@@ -41,6 +42,7 @@ OF = IMAGES.c
 # Columns with an index in whose order all pictures can be read: what is alike comes by id, or else by time.
 BY_ID = ("id", "name", "path", "score", "finished_at")
 ORDERED = (*BY_ID, "grp", "label", "state")
+PAGED = (*BY_ID, "margin")  # where a picture's value and its id say what comes after it
 
 Test = Callable[[Any], ColumnElement[bool]]
 
@@ -67,9 +69,17 @@ def statement(connection: Connection, wanted: Filter, columns: Sequence[str]) ->
     ways, time = list(_ways(connection, wanted)), _time(wanted)
     chosen = _choose(connection, wanted, ways, time)
     hidden = connection.dialect.name == "sqlite"
-    others = [way.beside(hidden=hidden) for way in ways if way is not chosen]
+    # Where all are read in the order of a column, a condition on that says where to begin.
+    others = [
+        way.beside(hidden=hidden and (chosen is not None or way.column != wanted.sort))
+        for way in ways
+        if way is not chosen
+    ]
     if time and time is not chosen:
         others.append(time.beside(hidden=hidden and chosen is not None and not chosen.by_time))
+    if wanted.after is not None:
+        leads = chosen is None or chosen.column == wanted.sort or _is_in_order(chosen, wanted.sort)
+        others.append(_after(connection, wanted, wanted.after, hidden=hidden and not leads))
     arms = chosen.arms() if chosen else [true()]
     selects = [_select(columns, arm, *others) for arm in arms]
     merged: Any = selects[0] if len(selects) == 1 else union_all(*selects)
@@ -168,6 +178,17 @@ def _count(connection: Connection, way: Way, time: Way | None) -> int:
     return found
 
 
+def _after(connection: Connection, wanted: Filter, image: int, *, hidden: bool) -> ColumnElement[bool]:
+    """What comes after a picture; its first part is a range, which leads there where the pictures are read in order."""
+    value = connection.scalar(select(OF[wanted.sort]).where(OF.id == image))
+    if value is None:  # there is no such picture, or none in this order
+        return false()
+    of = func.coalesce(OF[wanted.sort], None) if hidden else OF[wanted.sort]
+    if wanted.descending:
+        return and_(of <= value, or_(of < value, OF.id < image))
+    return and_(of >= value, or_(of > value, OF.id > image))
+
+
 def _select(columns: Sequence[str], *conditions: ColumnElement[bool]) -> Select[Any]:
     source = IMAGES.outerjoin(VERSIONS, VERSIONS.c.id == OF.model_version_id)
     named = (_column(name).label(name) for name in columns)  # or SQLite would take `id` for either table's
@@ -181,7 +202,7 @@ def _column(name: str) -> Any:
 
 def _order(wanted: Filter, of: Any) -> Iterator[Any]:
     """By the column that is asked for; what is alike there in the order of its index."""
-    more = ["id"] if wanted.sort in {*BY_ID, "margin"} else ["finished_at", "id"]
+    more = ["id"] if wanted.sort in PAGED else ["finished_at", "id"]
     for name in dict.fromkeys([wanted.sort, *more]):
         found = _column(name) if of is OF else of[name]
         yield found.desc() if wanted.descending else found.asc()
