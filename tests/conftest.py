@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ledger
+import postgres
 import pytest
 import structlog
 from hypothesis import settings
@@ -145,18 +146,37 @@ def silence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hints]:
     hints.stop()
 
 
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    """The promises hold on any database: WATCHER_TEST_DATABASE may name an empty one, emptied again."""
-    from sqlalchemy import text
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[postgres.Server]:
+    """A server of this process's own."""
+    if postgres.programs() is None:
+        pytest.skip("PostgreSQL's server is not installed")
+    with postgres.server() as server:
+        yield server
 
+
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Of a database without tables, of each kind."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/watcher.db"
+    else:
+        with request.getfixturevalue("postgresql").empty() as url:
+            yield url
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """What holds of one kind of database holds of the other."""
     from watcher.results import Database
 
-    url = os.environ.get("WATCHER_TEST_DATABASE", "sqlite:///watcher.db")
-    with Database.open(url, tmp_path) as opened:
+    with ExitStack() as stack:
+        url = "sqlite:///watcher.db"
+        if request.param != "sqlite":
+            url = stack.enter_context(request.getfixturevalue("postgresql").migrated())
+        opened = stack.enter_context(Database.open(url, tmp_path))
         opened.migrate()
         yield opened
-        if not url.startswith("sqlite"):
-            with opened.reading() as connection:
-                connection.execute(text("DROP SCHEMA public CASCADE"))
-                connection.execute(text("CREATE SCHEMA public"))

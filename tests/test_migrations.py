@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
 import sqlite3
 import subprocess
@@ -32,16 +31,13 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path) -> None:
-    """Alembic finds no difference between the tables and a migrated database, SQLite or the one given."""
-    with Database.open(os.environ.get("WATCHER_TEST_DATABASE", URL), tmp_path) as database:
+def test_the_migrated_schema_is_that_of_the_tables(tmp_path: Path, empty_url: str) -> None:
+    """Alembic finds no difference between the tables and a migrated database."""
+    with Database.open(empty_url, tmp_path) as database:
         database.migrate()
         with database.reading() as connection:
             context = MigrationContext.configure(connection, opts={"compare_server_default": True})
             assert compare_metadata(context, tables.Base.metadata) == []
-            if connection.dialect.name != "sqlite":
-                connection.execute(text("DROP SCHEMA public CASCADE"))
-                connection.execute(text("CREATE SCHEMA public"))
 
 
 def test_constraints_are_those_of_the_tables(home: Path) -> None:
