@@ -137,11 +137,13 @@ def _postgresql(home: Home, where: Target) -> Iterator[Finding]:
     advice = "see whether the server runs and lets this machine in (pg_hba.conf), and mend url under [database]"
     try:
         with Database.open(home.settings.database.url, home.root) as database, database.reading() as connection:
-            yield from _server(connection, where)
+            found = list(_server(connection, where))
     except DatabaseError as fault:
         yield Finding(AREA, "server", Level.FAULT, str(fault), advice)
         return
-    yield from _opened(home)
+    yield from found
+    if all(each.level is not Level.FAULT for each in found):
+        yield from _opened(home)
 
 
 def _server(connection: Any, where: Target) -> Iterator[Finding]:
@@ -167,12 +169,10 @@ def _privileges(connection: Any) -> Finding:
     user = connection.exec_driver_sql("SELECT current_user").scalar_one()
     may_make = connection.exec_driver_sql("SELECT has_schema_privilege(current_schema(), 'CREATE')").scalar_one()
     lacking = connection.exec_driver_sql(
-        "SELECT string_agg(table_name::text, ', ') FROM information_schema.tables "
-        "WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' "
-        "AND NOT (has_table_privilege(quote_ident(table_name), 'SELECT') "
-        "AND has_table_privilege(quote_ident(table_name), 'INSERT') "
-        "AND has_table_privilege(quote_ident(table_name), 'UPDATE') "
-        "AND has_table_privilege(quote_ident(table_name), 'DELETE'))"
+        "SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class "
+        "WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' "
+        "AND NOT (has_table_privilege(oid, 'SELECT') AND has_table_privilege(oid, 'INSERT') "
+        "AND has_table_privilege(oid, 'UPDATE') AND has_table_privilege(oid, 'DELETE'))"
     ).scalar_one()
     if may_make and not lacking:
         return Finding(AREA, "privileges", Level.OK, f"{user} may do all that is needed")
