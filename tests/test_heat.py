@@ -17,7 +17,7 @@ from watcher.models.engines.graph import GraphEngine, HeatEngine
 from watcher.models.engines.kept import Choice, Trial
 from watcher.models.package import import_keras
 from watcher.models.registry import Registry
-from watcher.vision.annotate import annotate
+from watcher.vision.annotate import ACCENT, annotate
 from watcher.vision.decode import fit, seen_of
 from watcher.vision.heatmap import LEGEND, HeatMap
 from watcher.vision.outcome import Classified
@@ -211,6 +211,15 @@ def test_a_copy_without_heat_shows_the_picture_pixel_for_pixel_and_one_with_heat
     assert np.array_equal(np.asarray(told)[:SIDE, :SIDE], np.asarray(picture))
     assert np.array_equal(np.asarray(told), np.asarray(annotate(picture, [("red", 0.9)], f"m/1, {LEGEND}")))
     assert not np.array_equal(np.asarray(plain), np.asarray(told))
+
+
+def test_a_copy_of_a_doubtful_result_says_so_and_has_no_bar_of_full_colour() -> None:
+    picture, labels = with_patch(RED, 0, 0), [("red", 0.9), ("blue", 0.1)]
+    sure, doubtful = annotate(picture, labels, "m/1"), annotate(picture, labels, "m/1", doubtful=True)
+    assert np.all(np.asarray(sure) == ACCENT, axis=-1).any()
+    assert not np.all(np.asarray(doubtful) == ACCENT, axis=-1).any()
+    note = np.asarray(annotate(picture, labels, "needs review, m/1"))[-14:]
+    assert np.array_equal(np.asarray(doubtful)[-14:], note)
 
 
 def test_a_strip_too_long_for_a_panel_gets_its_heat() -> None:

@@ -17,8 +17,8 @@ from watcher.intake.arrivals import Claim, Fingerprint
 from watcher.intake.claims import new_id
 from watcher.results import Database, Finished, Prediction, State
 from watcher.service import judging
-from watcher.service.finishing import version_of
 from watcher.service.judging import Judge
+from watcher.service.publishing import version_of
 from watcher.service.work import Read, Taken, Vanished
 from watcher.vision.outcome import Classified, Failed
 from watcher.vision.vision import Vision

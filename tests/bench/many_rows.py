@@ -27,7 +27,7 @@ from watcher.home import Home
 from watcher.intake.claims import new_id
 from watcher.results import Database, Finished, Prediction, State
 from watcher.service.daemon import Daemon
-from watcher.service.finishing import version_of
+from watcher.service.publishing import version_of
 from watcher.vision.vision import Vision
 
 ROUNDS = 3

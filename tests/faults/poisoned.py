@@ -1,4 +1,4 @@
-"""A daemon whose decoder or engine does not survive one picture: `poisoned.py HOME decoder|engine hangs|holds|dies`.
+"""A daemon that does not survive one picture: `poisoned.py HOME decoder|engine|drawing hangs|holds|dies`.
 
 What `holds` hangs without giving back the interpreter's lock.
 """
@@ -20,7 +20,7 @@ from watcher.cli import logs
 from watcher.cli.run import start_anew
 from watcher.home import open_home
 from watcher.models.registry import Registry
-from watcher.service import daemon, watch
+from watcher.service import copies, daemon, watch
 from watcher.service.daemon import Daemon
 from watcher.vision.outcome import Picture
 
@@ -53,6 +53,13 @@ class Poisoned(MeanColour):
         return super().classify(pictures)
 
 
+def draw(home, claim, image, *more, **named):
+    if part == "drawing":
+        suffer(np.asarray(image))
+    return really_draw(home, claim, image, *more, **named)
+
+
+really_draw, copies.draw = copies.draw, draw
 daemon.PICTURE_SECONDS, watch.LAST_RESORT_SECONDS, watch.LOOK_SECONDS = 0.1, 0.5, 0.1
 logs.configure()
 home = open_home(root)

@@ -29,7 +29,14 @@ def poison() -> bytes:
 
 @pytest.mark.parametrize(
     ("part", "way"),
-    [("decoder", "hangs"), ("decoder", "holds"), ("decoder", "dies"), ("engine", "hangs"), ("engine", "dies")],
+    [
+        ("decoder", "hangs"),
+        ("decoder", "holds"),
+        ("decoder", "dies"),
+        ("engine", "hangs"),
+        ("engine", "dies"),
+        ("drawing", "hangs"),
+    ],
 )
 def test_one_bad_picture_harms_no_other(tmp_path: Path, part: str, way: str) -> None:
     """One that hangs costs no restart by anybody: the daemon starts itself anew.

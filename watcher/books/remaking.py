@@ -42,7 +42,8 @@ def remake(books: Books, entry: Entry) -> str:
     claim = claim_of(entry)
     scores = [(label.label, label.score) for label in labels]
     try:
-        encoded = copies.draw(books.home, claim, image, scores, entry.model, entry.version)
+        given = books.home, claim, image, scores, entry.model, entry.version
+        encoded = copies.draw(*given, doubtful=bool(entry.needs_review))
     except (ValueError, MemoryError) as fault:
         raise CannotMend(f"it cannot be drawn: {fault or type(fault).__name__}") from fault
     before = books.place(entry.outbox_path) if entry.outbox_path else None
@@ -50,4 +51,5 @@ def remake(books: Books, entry: Entry) -> str:
     sync(copy.parent)
     if copy != before:
         audit.correct(books.database, entry.id, outbox_path=books.home.relative(copy))
-    return f"The annotated copy of row {entry.id} ({entry.path}) is made anew, in {books.said(copy)}."
+    without = ", without a heat map" if books.home.settings.annotate.heatmap else ""
+    return f"The annotated copy of row {entry.id} ({entry.path}) is made anew{without}, in {books.said(copy)}."

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from watcher.cli import logs
 from watcher.cli.options import the_home
 from watcher.cli.output import console, pictures
 from watcher.errors import ModelMissing
@@ -40,6 +39,8 @@ def run(ctx: click.Context, once: bool) -> None:
 
     Example: `watcher --home /srv/pictures run`
     """
+    from watcher.cli import logs  # structlog would make help slow
+
     home = the_home(ctx)
     if once and sys.stderr.isatty():
         refused = _with_progress(home)
@@ -97,6 +98,7 @@ def start_anew(stop: Event, lock: int, more: Mapping[str, str] = MappingProxyTyp
 def _with_progress(home: Home) -> Mapping[str, str]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+    from watcher.cli import logs
     from watcher.service.status import status
 
     logs.configure(quiet=True)

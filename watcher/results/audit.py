@@ -35,6 +35,7 @@ class Entry:
     outbox_path: str | None
     original_path: str | None
     kept: str | None
+    needs_review: int | None
     model_version_id: int | None
     model: str | None
     version: int | None
@@ -58,7 +59,7 @@ class Shared:
     newest: Entry
 
 
-_OF_IMAGE = ("id", "claim", "path", "sha256", "size", "state", "reason", "outbox_path", "original_path", "kept")
+_OF_IMAGE = ("id", "claim", "path", "sha256", "size", "state", "reason", "outbox_path", "original_path", "kept", "needs_review")
 
 
 def _select() -> Select[Any]:

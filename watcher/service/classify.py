@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from watcher.intake.arrivals import Seen
 from watcher.intake.names import clean, tagged
 from watcher.intake.scan import scan
+from watcher.service.publishing import version_of
 from watcher.vision.annotate import annotate
 from watcher.vision.decode import seen_of
 from watcher.vision.encode import Caption, annotated_name, encode, read_caption, suffix_for
@@ -126,7 +127,9 @@ class _Copies:
         label, score = outcome.predictions[0]
         card = self._vision.package.card
         heat = None if outcome.heat is None else HeatMap(outcome.heat, seen_of(picture.image.size, card))
-        canvas = annotate(picture.image, outcome.predictions, self._vision.package.id, target.truth, heat)
+        doubtful = version_of(self._vision).doubts(score)
+        note = self._vision.package.id
+        canvas = annotate(picture.image, outcome.predictions, note, target.truth, heat, doubtful=doubtful)
         caption = Caption(claim="", model=card.name, version=card.version, label=label, score=score)
         encoded = encode(canvas, suffix_for(target.name, "auto"), caption)
         path = self._place(self._folder / annotated_name(clean(target.name), encoded.suffix))

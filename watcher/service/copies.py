@@ -34,10 +34,12 @@ def draw(
     model: str,
     version: int,
     heat: HeatMap | None = None,
+    *,
+    doubtful: bool = False,
 ) -> Encoded:
     """The copy as a file's bytes. Raises ValueError or MemoryError where none can be made."""
     label, score = predictions[0]
-    canvas = annotate(image, predictions, f"{model}/{version}", heat=heat)
+    canvas = annotate(image, predictions, f"{model}/{version}", heat=heat, doubtful=doubtful)
     form = suffix_for(claim.path, home.settings.annotate.format)
     return encode(canvas, form, Caption(claim=claim.id, model=model, version=version, label=label, score=score))
 

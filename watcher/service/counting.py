@@ -31,6 +31,8 @@ log = structlog.get_logger()
 KEEP_SECONDS, SHARE = 15.0, 20
 # Prometheus waits ten seconds.
 ANSWER_SECONDS = 5.0
+# While a count takes longer than that, the last one is told, if it is no older.
+STALE_SECONDS = 600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Counting:
         self._clock = clock
         self._changed = threading.Condition()
         self._counts = False
-        self._until = float("-inf")
+        self._until = self._counted_at = float("-inf")
         self._found: Counted | None = None
         self._repeated = Repeated()
 
@@ -63,6 +65,8 @@ class Counting:
                 self._counts = True
                 threading.Thread(target=self._count, name="counting", daemon=True).start()
             if self._changed.wait_for(lambda: not self._counts, ANSWER_SECONDS):
+                return self._found
+            if self._found and self._clock() < self._counted_at + STALE_SECONDS:
                 return self._found
         self._fault("the inbox or the database gives no answer")
         return None
@@ -77,7 +81,8 @@ class Counting:
         finally:
             with self._changed:
                 now = self._clock()
-                self._found, self._until = found, now + max(KEEP_SECONDS, SHARE * (now - begun))
+                self._found, self._counted_at = found, now
+                self._until = now + max(KEEP_SECONDS, SHARE * (now - begun))
                 self._counts = False
                 self._changed.notify_all()
 

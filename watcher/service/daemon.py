@@ -37,7 +37,7 @@ from watcher.service.identity import identity
 from watcher.service.judging import Judge
 from watcher.service.loading import Loader
 from watcher.service.loop import Loop
-from watcher.service.monitoring import monitored
+from watcher.service.monitoring import doing, monitored
 from watcher.service.note import DaemonNote
 from watcher.service.patience import Patience, Stopped
 from watcher.service.pulse import AFTER_WATCH_SECONDS, ANSWER_SECONDS, Pulses
@@ -47,6 +47,7 @@ from watcher.service.reception import Reception
 from watcher.service.renewal import Renewal
 from watcher.service.routes import Routes
 from watcher.service.shares import Shares, away
+from watcher.service.supervision import supervised
 from watcher.service.systemd import Systemd
 from watcher.service.tally import Tally
 from watcher.service.wanted import Wanted
@@ -116,7 +117,7 @@ class Daemon:
         with ExitStack() as stack:
             stack.enter_context(self._pulses.part(health.LOOP, "starting", ANSWER_SECONDS))
             self._keep_watching(stack)
-            stack.enter_context(monitored(self.home, self._health, self._tally, self._systemd))
+            stack.enter_context(supervised(self._systemd, self._health, lambda: doing(self.home, self._tally)))
             try:
                 presence, claims, database = self._open(stack, once=once)
             except Stopped:
@@ -152,6 +153,7 @@ class Daemon:
         at_first = Patience(self._stop, self._health.tell, self._watch, self._pulses)
         self._lock = locked() if once else at_first(locked, "taking the home's lock")
         self._note.begin()
+        stack.enter_context(monitored(self.home, self._health, self._tally))
         found = self._find_inbox() if once else self._patiently(self._find_inbox, "reading the inbox")
         # Now, for without the claims it could not be told which results are missing. To look at all of a file takes long.
         return *found, opened() if once else self._patiently(opened, "opening the results database", math.inf)
@@ -189,7 +191,7 @@ class Daemon:
         )
         reader = Reader(claims, PixelBudget(MOST_PIXELS), settings.intake.max_megapixels, self._timing)
         batch_size = settings.inference.batch_size
-        finisher = Finisher(self.home, claims, self.routes, database, utc, threads)
+        finisher = Finisher(self.home, claims, self.routes, database, utc, threads, self._timing)
         reception = Reception(
             inbox, claims, self.routes, bench, reader, batch_size, threads, utc, company, finisher.retract
         )

@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, TypeVar
 
 import structlog
@@ -17,15 +16,15 @@ from watcher.intake.inside import make_folder, reached
 from watcher.intake.moves import BAD_NAME, move_new, stands, sync, write_durably
 from watcher.intake.names import clean, fitting
 from watcher.repeated import Repeated
-from watcher.results import Finished, ModelVersion, Prediction, State
-from watcher.service import copies, review
+from watcher.results import Finished, Prediction, State
+from watcher.service import copies
 from watcher.service.notes import REASON_ENDING, write_note
 from watcher.service.places import Reservations, note_of, plain_name, put_original
+from watcher.service.publishing import Publisher, version_of
 from watcher.service.shares import Shares
 from watcher.service.tried_again import TriedAgain
+from watcher.service.watch import Timing, untimed
 from watcher.service.work import Published, Vanished
-from watcher.vision.decode import seen_of
-from watcher.vision.heatmap import HeatMap
 from watcher.vision.outcome import Classified, Failed, Picture
 
 if TYPE_CHECKING:
@@ -36,12 +35,9 @@ if TYPE_CHECKING:
     from watcher.home import Home
     from watcher.intake.arrivals import Claim, Gone
     from watcher.intake.claims import ClaimFolder
-    from watcher.models.package import Card
     from watcher.results import Database, Recorded
     from watcher.service.routes import Routes
     from watcher.service.work import Judged
-    from watcher.vision.encode import Encoded
-    from watcher.vision.vision import Vision
 
 log = structlog.get_logger()
 Item = TypeVar("Item")
@@ -64,6 +60,7 @@ class Finisher:
         database: Database,
         now: Callable[[], datetime],
         threads: int,
+        timing: Timing = untimed,
     ) -> None:
         self._home = home
         self._claims = claims
@@ -74,7 +71,7 @@ class Finisher:
         self._tried_again = TriedAgain(home, claims, database, self._shares)
         self._pool = ThreadPoolExecutor(WRITERS, "publish")
         self._repeated = Repeated()
-        self._drawing = BoundedSemaphore(threads)
+        self._publisher = Publisher(home, routes, threads, timing)
 
     def close(self) -> None:
         self._pool.shutdown()
@@ -201,34 +198,10 @@ class Finisher:
         return [future.result() for future in futures]
 
     def _publish(self, judged: Judged) -> Published:
-        picture, outcome, vision = judged.read.content, judged.outcome, judged.read.taken.vision
-        if not isinstance(picture, Picture) or not isinstance(outcome, Classified):
-            self.retract(judged.read.claim)
-            return Published(judged, None)
-        claim, card = judged.read.claim, vision.package.card
-        try:
-            with self._drawing:  # what takes memory and a core, where writing takes neither
-                heat = self._heat(claim, picture, outcome, card)
-                labels = outcome.predictions
-                encoded = copies.draw(self._home, claim, picture.image, labels, card.name, card.version, heat)
-        except (ValueError, MemoryError) as fault:
-            failed = Failed(f"no annotated copy of it could be made: {fault or type(fault).__name__}")
-            return Published(replace(judged, outcome=failed), None)
-        copy = copies.put(self._home, claim, encoded)
-        doubted = version_of(vision).doubts(outcome.predictions[0][1])
-        return Published(judged, copy, self._for_review(claim, copy, encoded) if doubted else None)
-
-    def _heat(self, claim: Claim, picture: Picture, outcome: Classified, card: Card) -> HeatMap | None:
-        if outcome.heat is None or not self._home.settings.annotate.heats(self._routes.route_of(claim.path)):
-            return None
-        return HeatMap(outcome.heat, seen_of(picture.image.size, card))
-
-    def _for_review(self, claim: Claim, copy: Path, encoded: Encoded) -> Path | None:
-        try:
-            return review.put(self._home, claim, copy, encoded)
-        except (FileExistsError, NotADirectoryError) as fault:
-            log.warning("doubtful results cannot be put apart", folder=review.REVIEW, reason=fault.strerror)
-            return None
+        if isinstance(judged.read.content, Picture) and isinstance(judged.outcome, Classified):
+            return self._publisher(judged, judged.read.content, judged.outcome)
+        self.retract(judged.read.claim)
+        return Published(judged, None)
 
     def _row(self, item: Published, reserved: Reservations) -> Finished:
         read, outcome = item.judged.read, item.judged.outcome
@@ -281,16 +254,3 @@ class Finisher:
             target = self._home.failed / plain_name(claim)
             write_note(target, claim, outcome.reason)
         return replace(row, state=State.FAILED, reason=outcome.reason, original_path=self._home.relative(target))
-
-
-def version_of(vision: Vision) -> ModelVersion:
-    """What the results say of the model that made them."""
-    card = vision.package.card
-    return ModelVersion(
-        model=card.name,
-        version=card.version,
-        digest=card.digest,
-        engine=vision.engine.name,
-        review_threshold=card.review_threshold,
-        created_at=card.created_at,
-    )

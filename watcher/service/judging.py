@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from watcher.intake.names import clean
 from watcher.service.apart import classify_apart
-from watcher.service.finishing import version_of
+from watcher.service.publishing import version_of
 from watcher.service.watch import Timing, untimed
 from watcher.service.work import Changed, Judged, Vanished
 from watcher.vision.outcome import Classified, Failed, Picture

@@ -1,4 +1,4 @@
-"""Everything by which a running daemon is watched from outside: systemd, Prometheus, a file, a look at /readyz."""
+"""By what a running daemon is watched from outside, beside systemd: Prometheus, a file, a look at /readyz."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from watcher.service.counting import Counting
 from watcher.service.first_sights import FirstSights
 from watcher.service.metrics import Figures
 from watcher.service.serving import Pages, listening
-from watcher.service.supervision import supervised
 from watcher.service.textfile import kept_up
 
 if TYPE_CHECKING:
@@ -19,13 +18,15 @@ if TYPE_CHECKING:
 
     from watcher.home import Home
     from watcher.service.health import Health
-    from watcher.service.systemd import Systemd
     from watcher.service.tally import Tally
 
 
 @contextmanager
-def monitored(home: Home, health: Health, tally: Tally, systemd: Systemd) -> Iterator[None]:
-    """While the block runs, as the settings say, and as systemd asks. That something of it is not possible is only logged."""
+def monitored(home: Home, health: Health, tally: Tally) -> Iterator[None]:
+    """Told while the block runs, as the settings say. That something of it is not possible is only logged.
+
+    Address and file belong to the home, so its lock must be held.
+    """
     settings, registry = home.settings.metrics, CollectorRegistry()
     sights = FirstSights()
     with ExitStack() as stack:
@@ -37,9 +38,9 @@ def monitored(home: Home, health: Health, tally: Tally, systemd: Systemd) -> Ite
             stack.enter_context(listening(settings.listen, Pages(registry, health)))
         if settings.textfile:
             stack.enter_context(kept_up(home.root / settings.textfile, registry))
-        stack.enter_context(supervised(systemd, health, lambda: _doing(home, tally)))
         yield
 
 
-def _doing(home: Home, tally: Tally) -> str:
+def doing(home: Home, tally: Tally) -> str:
+    """What a daemon does while nothing is wrong, for systemd."""
     return f"Taking pictures from {home.inbox}; {tally.pictures:,} finished since the start"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import socket
+import sys
 import threading
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar
@@ -94,6 +96,8 @@ class _Server(ThreadingHTTPServer):
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         self.address_family = found[0][0]
         self._free = threading.BoundedSemaphore(MOST_CLIENTS)
+        self._repeated = Repeated()
+        self._since: dict[socket.socket, float] = {}
         super().__init__((host, port), handler)
 
     def server_bind(self) -> None:
@@ -103,21 +107,45 @@ class _Server(ThreadingHTTPServer):
         self.server_name, self.server_port = "watcher", self.server_address[1]
 
     def process_request(self, request: socket.socket | tuple[bytes, socket.socket], client_address: object) -> None:
-        if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
+        assert isinstance(request, socket.socket)
+        self._let_go()
+        if not self._free.acquire(blocking=False):
             self.shutdown_request(request)
+            return
+        self._since[request] = time.monotonic()
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread to be had
+            self._over(request)
+            raise
+
+    def _let_go(self) -> None:
+        """Of whoever has sent a little now and then for too long: a timeout is for each silence alone."""
+        for request, since in list(self._since.items()):
+            if time.monotonic() > since + CLIENT_SECONDS:
+                with suppress(OSError):
+                    request.shutdown(socket.SHUT_RDWR)
+
+    def _over(self, request: socket.socket) -> None:
+        del self._since[request]
+        self._free.release()
 
     def process_request_thread(
         self, request: socket.socket | tuple[bytes, socket.socket], client_address: object
     ) -> None:
+        assert isinstance(request, socket.socket)
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self._free.release()
+            self._over(request)
 
     def handle_error(self, _request: object, _client_address: object) -> None:
         """Whoever went away, or said nothing, has not been answered; that is no affair of ours."""
+        fault = sys.exception()
+        if not isinstance(fault, OSError):
+            self._repeated.say(
+                repr(fault), log.error, "a question for monitoring cannot be answered", reason=repr(fault)
+            )
 
 
 @contextmanager

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 EVERY_SECONDS = 15.0
+PATIENCE_SECONDS = 15.0
 # node_exporter is another user.
 READABLE_BY_ALL = 0o644
 
@@ -59,7 +60,7 @@ def kept_up(path: Path, figures: Collector) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(EVERY_SECONDS)  # not for ever: its disk may hang
+        thread.join(PATIENCE_SECONDS)  # not for ever: its disk may hang
         with suppress(OSError):
             path.unlink()
 

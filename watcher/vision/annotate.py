@@ -29,6 +29,7 @@ NARROWEST = 22  # em: a headline of some fifteen letters, and its score
 # is set smaller, down to the smallest em, and where that does not help, they get no panel.
 MOST_ADDED = 48_000_000
 
+REVIEW = "needs review"
 UNSURE = 0.5  # a best label less likely than all the others together does not get the full accent
 TINY = 1e-6  # by how much float32 sums may miss 0 and 1
 
@@ -77,12 +78,14 @@ def annotate(
     note: str = "",
     truth: str | None = None,
     heat: HeatMap | None = None,
+    *,
+    doubtful: bool = False,
 ) -> Image.Image:
     """A new RGB image: `picture` (mode RGB, any size) at (0, 0), pixel for pixel, and a panel below it.
 
     `predictions` are labels in any script with their scores (0..1), the best first; five of them are
     shown. `note` is a small last line, such as the model's name and version. `truth`, the label that is known
-    to be true, stands below the best one with the word right or wrong. `heat` is drawn over the picture. The canvas is wider than a picture
+    to be true, stands below the best one with the word right or wrong. `heat` is drawn over the picture. What is `doubtful` says so. The canvas is wider than a picture
     that is too narrow for legible type. Only a strip of more than 160,000 px may get no panel.
     Safe to call from several threads. Raises ValueError for another mode, no predictions, or a score that
     is not a probability.
@@ -98,7 +101,8 @@ def annotate(
         canvas = picture.copy()
     else:
         width = max(picture.width, NARROWEST * em)
-        panel = _compose(shown, f"{note}, {LEGEND}" if heat else note, truth, width, em)
+        said = ", ".join(filter(None, (REVIEW if doubtful else "", note, LEGEND if heat else "")))
+        panel = _compose(shown, said, truth, width, em, doubtful=doubtful)
         canvas = _mount(picture, width, panel.height)
     if heat:
         warm(canvas, heat)
@@ -134,11 +138,13 @@ def _probability(score: float) -> float:
     return min(max(float(score), 0.0), 1.0)
 
 
-def _compose(shown: list[tuple[str, float]], note: str, truth: str | None, width: int, em: int) -> _Panel:
+def _compose(
+    shown: list[tuple[str, float]], note: str, truth: str | None, width: int, em: int, *, doubtful: bool
+) -> _Panel:
     """Sets all lines; only then is the panel's height known, for some scripts stand higher than others."""
     margin = em
     inner = width - 2 * margin
-    rows = [_row(label, score, inner, em, best=not at) for at, (label, score) in enumerate(shown)]
+    rows = [_row(label, score, inner, em, best=not at, sure=not doubtful) for at, (label, score) in enumerate(shown)]
     if truth is not None:
         rows.insert(1, _truth(truth, inner, em, right=truth == shown[0][0]))
     height = margin + sum(row.height for row in rows)
@@ -149,14 +155,14 @@ def _compose(shown: list[tuple[str, float]], note: str, truth: str | None, width
     return _Panel(rows, small, baseline, height + em // 4, margin)
 
 
-def _row(label: str, score: float, inner: int, em: int, best: bool) -> _Row:
+def _row(label: str, score: float, inner: int, em: int, *, best: bool, sure: bool) -> _Row:
     size, weight = (round(1.45 * em), SEMIBOLD) if best else (em, REGULAR)
     number = line(percent(score), size, weight)
     name = fitted(clean(label) or NAMELESS, inner - number.width - size, size, weight)
     baseline = max(name.above, round(0.75 * size))
     top = baseline + max(name.below, round(0.3 * size)) + max(2, em // 5)
     bottom = top + (round(0.55 * em) if best else max(4, round(0.3 * em)))
-    colour = ACCENT if best and score >= UNSURE else MUTED
+    colour = ACCENT if best and sure and score >= UNSURE else MUTED
     gap = round(0.9 * em) if best else round(0.65 * em)
     return _Row(name, number, score, colour, baseline, (top, bottom), bottom + gap)
 

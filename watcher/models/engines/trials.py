@@ -12,7 +12,7 @@ import structlog
 
 from watcher.models.engines import kept
 from watcher.models.engines.kept import Choice, Trial
-from watcher.models.engines.opening import candidates, exact, open_engine
+from watcher.models.engines.opening import QUANTISED, candidates, exact, open_engine
 from watcher.models.package import first_line
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ def choose(
     the package is damaged.
     """
     names = candidates(package)
+    if not again:  # a daemon's pictures do not wait for what takes minutes to make
+        names = tuple(name for name in names if name != QUANTISED)
     before = None if again else kept.read(package, batch_size)
     ended = [trial for trial in before.trials if trial.refusal == ENDED] if before else []
     begun = Choice(exact(), tuple(ended), now.isoformat(timespec="seconds"), whole=False)
