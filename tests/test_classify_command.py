@@ -74,6 +74,15 @@ def test_if_no_picture_could_be_read_the_exit_code_says_so(home: Home, folder: P
     assert classify(folder / "x.png", folder / "a.png", home=home.root).exit_code == 0
 
 
+def test_copies_of_another_time_are_not_classified_again(home: Home, folder: Path) -> None:
+    """Also where they stand among the pictures."""
+    for _ in range(2):
+        found = rows(classify(folder, "--format", "json", "--annotate", folder / "seen", home=home.root))
+        assert [row["path"] for row in found] == [str(folder / name) for name in ("a.png", "s/b.png", "x.png")]
+    again = rows(classify(folder / "a.png", "--format", "json", "--annotate", folder, home=home.root))
+    assert [row["label"] for row in again] == ["red"]
+
+
 def test_annotated_copies_go_where_they_are_asked_for(home: Home, folder: Path, tmp_path: Path) -> None:
     """And nowhere else: the home stays as it was."""
     before = homes.paths(home.root)

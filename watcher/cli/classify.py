@@ -52,11 +52,15 @@ def classify(
     Example: `watcher classify holiday/ cat.jpg --annotate labelled/`
     """
     from watcher.service.classify import classify as results_of
-    from watcher.service.classify import targets
+    from watcher.service.classify import is_copy, targets
 
     if heatmap and annotate is None:
         raise click.UsageError("--heatmap is drawn in annotated copies: say with --annotate DIR where to write them")
-    pictures = list(targets(paths))
+    within = annotate.resolve() if annotate else None  # whose copies, of another time, are no pictures to classify
+    pictures = [
+        each for each in targets(paths)
+        if not (within and each.path.resolve().is_relative_to(within) and is_copy(each.path))
+    ]  # fmt: skip
     if not pictures:
         raise WatcherError("there are no pictures in " + ", ".join(map(str, paths)))
     vision, batch_size = open_vision(home_root(ctx), model, heat=heatmap)

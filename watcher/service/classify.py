@@ -141,12 +141,13 @@ class _Copies:
         """`wanted` or, where that is given out or a file that is no copy of ours, a name beside it."""
         with self._lock:
             path, number = wanted, 1
-            while path in self._given or (os.path.lexists(path) and not _is_ours(path)):
+            while path in self._given or (os.path.lexists(path) and not is_copy(path)):
                 number += 1
                 path = Path(tagged(str(wanted), str(number)))
             self._given.add(path)
             return path
 
 
-def _is_ours(path: Path) -> bool:
+def is_copy(path: Path) -> bool:
+    """Whether a file is an annotated copy. Raises OSError."""
     return path.is_file() and not path.is_symlink() and read_caption(path) is not None
