@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watcher.cli.harmless import harmless
-from watcher.cli.output import defused
+from watcher.formulas import defused
 from watcher.home import Home
 from watcher.results import Database, Finished, ModelVersion, Prediction, State
 

@@ -6,6 +6,7 @@ import fcntl
 from collections.abc import Iterator
 from pathlib import Path
 
+import meddled
 import pytest
 import sites
 
@@ -34,3 +35,15 @@ def server(large: Home) -> Iterator[sites.Server]:
 def home(tmp_path: Path) -> Home:
     """A home in which nothing has happened yet."""
     return sites.make(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def bad(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A home whose rows and outbox whoever could has meddled with."""
+    return meddled.make(tmp_path_factory.mktemp("bad") / "home")
+
+
+@pytest.fixture(scope="module")
+def bad_server(bad: Home) -> Iterator[sites.Server]:
+    with sites.served(bad) as running:
+        yield running

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -93,6 +94,38 @@ def test_serving_everyone_is_warned_of(home: Home) -> None:
         process.send_signal(signal.SIGTERM)
         _, warning = process.communicate(timeout=20)
     assert "Everyone who can reach this machine can see the results" in warning
+
+
+def test_the_address_that_it_says_is_answered(home: Home) -> None:
+    """Also where it is another one of this machine's own; a foreign name is not."""
+    process = subprocess.Popen(
+        [*command(home)[:-1], "127.0.0.2:0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        server = sites.Server(process, address(process))
+        assert server.address.startswith("http://127.0.0.2:")
+        assert server.get("/").status == 200
+        refused = server.get("/", Host="evil.example")
+        assert (refused.status, "http://127.0.0.2" in refused.text) == (421, True)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+
+
+def test_where_nothing_can_be_written_it_says_what_to_do(home: Home) -> None:
+    """SQLite then reads a database only while a daemon has it open."""
+    stocked.add(home, "a.png", stocked.encoded(1))
+    confined = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    if confined and shutil.which("setpriv") is None:
+        pytest.skip("root can write everywhere")
+    home.root.chmod(0o555)
+    try:
+        done = subprocess.run([*confined, *command(home)], capture_output=True, text=True, timeout=60, check=False)
+    finally:
+        home.root.chmod(0o755)
+    line = said(done)
+    assert "it can be read only while the daemon runs" in line
+    assert "Start the daemon (`watcher run`)" in line
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 import time
 from collections.abc import Iterator
@@ -261,31 +260,6 @@ def test_all_other_questions_are_answered_by_an_index(database: Database) -> Non
     for model in ("", "malaria"):
         assert plans.scans(ask(database, dashboard.dashboard, model, 30)) == []
     assert plans.scans(ask(database, runs.jobs)) == []
-
-
-def test_datasette_shows_the_rows_with_thumbnails_and_facets(server: Server) -> None:
-    """A number leads to our page; label, model, state and group are counted."""
-    text = server.get("/watcher/results").text
-    newest = server.get("/").ids()[0]
-    assert f'<a class="watcher-picture" href="/picture/{newest}">' in text
-    assert 'src="/thumb/' in text
-    for facet in ("label", "model", "state", "grp"):
-        assert f'data-column="{facet}"' in text
-        assert f"<strong>{facet}" in text
-    assert '<li><a href="/">Gallery</a></li>' in text
-
-
-def test_datasette_gives_the_rows_to_programs(server: Server, database: Database) -> None:
-    """As JSON and as CSV, and by questions that are ready."""
-    row = server.get("/watcher/results.json?_shape=array&_size=1").json[0]
-    assert row["id"] == PICTURES
-    lines = list(csv.DictReader(server.get("/watcher/results.csv?state=failed&_size=3").text.splitlines()))
-    assert [int(line["id"]) for line in lines] == sorted(ids(database, state=State.FAILED), reverse=True)[:3]
-    for ready in ("pictures_a_day?since=2026-11-20", "scores?label=Parasitized", "to_review", "failures", "versions"):
-        path, _, query = ready.partition("?")
-        assert server.get(f"/watcher/{path}.json?{query}&_shape=array").json, ready
-    everything = server.get("/watcher/results.csv?label=label%20002&_stream=1").text
-    assert everything.count("\n") - 1 == len(ids(database, label="label 002"))
 
 
 def test_results_of_another_home_are_shown_without_their_copies(large: Home, tmp_path: Any) -> None:

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from watcher.cli.harmless import harmless, unguarded
+from watcher.formulas import defused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from rich.console import Console
-
-# How a formula can begin; the wide forms are those of Chinese and Japanese keyboards.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
 def print_rows(
@@ -48,11 +46,6 @@ def as_text(parts: Iterable[Sequence[Sequence[Any]]], form: str, columns: Sequen
                 yield f"{before}\n {_as_object(row, columns)}"
                 before = ","
         yield "[]\n" if before == "[" else "\n]\n"
-
-
-def defused(value: Any) -> Any:
-    """A text that a spreadsheet would take for a formula, made one that it takes for text (OWASP, CSV injection)."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def console(*, stderr: bool = False, **more: Any) -> Console:

@@ -59,7 +59,19 @@ class Shared:
     newest: Entry
 
 
-_OF_IMAGE = ("id", "claim", "path", "sha256", "size", "state", "reason", "outbox_path", "original_path", "kept", "needs_review")
+_OF_IMAGE = (
+    "id",
+    "claim",
+    "path",
+    "sha256",
+    "size",
+    "state",
+    "reason",
+    "outbox_path",
+    "original_path",
+    "kept",
+    "needs_review",
+)
 
 
 def _select() -> Select[Any]:

@@ -53,12 +53,12 @@ def target(text: str, home: Path) -> Target:
     raise BadDatabaseUrl(why="is for neither SQLite nor PostgreSQL")
 
 
-def engine(target: Target, *, readonly: bool) -> Engine:
-    """An engine; it connects at first use. Raises NoDatabase, DriverMissing."""
+def engine(target: Target, *, readonly: bool, still: bool = False) -> Engine:
+    """An engine; it connects at first use. `still`: see `soundness.opened`. Raises NoDatabase, DriverMissing."""
     if readonly and target.file is not None and not target.file.exists():
         raise NoDatabase(where=target.where)
     try:
-        made = create_engine(_with_mode(target, readonly), hide_parameters=True)
+        made = create_engine(_with_mode(target, readonly, still), hide_parameters=True)
     except ModuleNotFoundError as missing:
         name = missing.name or "its driver"
         raise DriverMissing(where=target.where, package=PACKAGES.get(name, name)) from None
@@ -101,11 +101,11 @@ def _postgresql(url: URL) -> Target:
     return Target(url, f"postgresql://{url.host or ''}{port}/{url.database or ''}", None)
 
 
-def _with_mode(target: Target, readonly: bool) -> URL:
+def _with_mode(target: Target, readonly: bool, still: bool) -> URL:
     """SQLite makes a missing file, which only a writer should."""
     if target.file is None:
         return target.url
-    mode = {"mode": "ro" if readonly else "rwc", "uri": "true"}
+    mode = {"mode": "ro" if readonly else "rwc", "uri": "true"} | ({"immutable": "1"} if still else {})
     return URL.create("sqlite", database=target.file.as_uri(), query=mode)
 
 

@@ -55,14 +55,17 @@ class Database:
         self._writer = engine.execution_options(sqlite_begin="BEGIN IMMEDIATE")
 
     @classmethod
-    def open(cls, url: str, home: Path, *, readonly: bool = False) -> Self:
+    def open(cls, url: str, home: Path, *, readonly: bool = False, still: bool = False) -> Self:
         """Open to write, then call `migrate()`; or open to read, for which the schema must be the newest.
+
+        `still`, for a reader of a file that nobody else uses: nothing is made beside it, no note of damage either.
 
         Raises BadDatabaseUrl, DriverMissing, DatabaseOnShare; a reader also NoDatabase, SchemaTooOld,
         SchemaTooNew, DatabaseUnavailable.
         """
         target = connect.target(url, home)
-        database = cls(connect.engine(target, readonly=readonly), target.where, target.file)
+        engine = connect.engine(target, readonly=readonly, still=still)
+        database = cls(engine, target.where, None if still else target.file)
         if readonly:
             try:
                 database._check_schema()

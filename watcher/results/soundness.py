@@ -71,7 +71,7 @@ def trust(file: Path) -> None:
         _note_of(file).unlink()
 
 
-def is_blank(file: Path) -> bool:
+def is_blank(file: Path, *, still: bool = False) -> bool:
     """Whether there is a file without anything in it: made just now, or cut to nothing.
 
     Raises DatabaseUnavailable.
@@ -79,25 +79,25 @@ def is_blank(file: Path) -> bool:
     if os.stat(file).st_size == 0:
         return True  # nobody may open it yet, for SQLite would throw its log away
     try:
-        return not _tables(file)
+        return not _tables(file, still)
     except FAULTS as fault:
         if tells_damage(fault):
             return False
         raise DatabaseUnavailable(where=str(file), why=str(fault)) from None
 
 
-def damage_of(file: Path, *, wholly: bool) -> str | None:
+def damage_of(file: Path, *, wholly: bool, still: bool = False) -> str | None:
     """What is wrong with a file that is not blank, in SQLite's words; None if nothing was found.
 
     `wholly`: everything is looked at, however long that takes. What a second look does not find was the disk's, which
     did not answer once: SQLite calls that damage, too. Raises DatabaseUnavailable where the file cannot be looked at.
     """
-    return _damage_of(file, wholly=wholly) and _damage_of(file, wholly=wholly)
+    return _damage_of(file, wholly, still) and _damage_of(file, wholly, still)
 
 
-def _damage_of(file: Path, *, wholly: bool) -> str | None:
+def _damage_of(file: Path, wholly: bool, still: bool) -> str | None:
     try:
-        with closing(opened(file)) as connection:
+        with closing(opened(file, still=still)) as connection:
             if _is_newer(connection):  # `migrate` says so; an older Watcher would lose what it does not know
                 return None
             return _missing(connection) or _look(connection, WHOLLY if wholly else _how(file))
@@ -107,9 +107,13 @@ def _damage_of(file: Path, *, wholly: bool) -> str | None:
         raise DatabaseUnavailable(where=str(file), why=str(fault)) from None
 
 
-def opened(file: Path) -> sqlite3.Connection:
-    """The file, to read."""
-    connection = sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+def opened(file: Path, *, still: bool = False) -> sqlite3.Connection:
+    """The file, to read. SQLite makes its log and -shm for that, and a reader leaves them; not if `still`.
+
+    That is for a file which has no log, and nobody else uses: if somebody begins to meanwhile, what is read may be wrong.
+    """
+    how = "mode=ro&immutable=1" if still else "mode=ro"
+    connection = sqlite3.connect(f"{file.as_uri()}?{how}", uri=True, timeout=BUSY_SECONDS, isolation_level=None)
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     connection.execute("PRAGMA cell_size_check = ON")
     return connection
@@ -119,8 +123,8 @@ def _note_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.in-doubt")
 
 
-def _tables(file: Path) -> set[str]:
-    with closing(opened(file)) as connection:
+def _tables(file: Path, still: bool) -> set[str]:
+    with closing(opened(file, still=still)) as connection:
         return _names(connection)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
+from urllib.parse import parse_qsl
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -30,11 +31,12 @@ ALWAYS = {
 }
 PAGES = ("/", "/dashboard", "/runs")
 PICTURES = ("/thumb/", "/copy/")
-LOCAL = ("localhost", "127.0.0.1", "[::1]")
+LOCAL = ("127.0.0.1", "localhost", "[::1]")
+SQL = ("sql", "_where")  # what SQL stands under in an address
 
 
-def guarded(app: App, *, only_here: bool) -> App:
-    """`app` behind these rules. With `only_here` it answers to this machine's own names alone.
+def guarded(app: App, *, names: Sequence[str] | None) -> App:
+    """`app` behind these rules. It answers to these names alone, the first of which it recommends; to all, if None.
 
     A page of another site can have its own name lead here (DNS rebinding), and would then read what we answer.
     """
@@ -50,9 +52,13 @@ def guarded(app: App, *, only_here: bool) -> App:
                 message = {**message, "headers": _merged(message.get("headers", []), headers, message["status"])}
             await send(message)
 
-        if only_here and _host(scope) not in LOCAL:
-            said = "This server is for its own machine: open it as http://127.0.0.1, with its port."
+        if names is not None and _header(scope, b"host", without_port=True) not in names:
+            said = f"This server is for its own machine: open it as http://{names[0]}, with its port."
             await _refuse(send_guarded, 421, said)
+        elif _is_foreign(scope):
+            await _refuse(
+                send_guarded, 403, "Another site asks for this. Copy its address into the browser, if you want it."
+            )
         elif scope["method"] not in {"GET", "HEAD"}:
             await _refuse(send_guarded, 405, "Nothing can be changed here.")
         else:
@@ -61,11 +67,19 @@ def guarded(app: App, *, only_here: bool) -> App:
     return answer
 
 
-def _host(scope: Scope) -> str:
-    """The name under which we were asked, without its port."""
-    given = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1").lower()
+def _is_foreign(scope: Scope) -> bool:
+    """Whether a page of another site asks, other than by a link to a page of ours: what it has us do costs time."""
+    if _header(scope, b"sec-fetch-site") != "cross-site":
+        return False
+    is_link = (_header(scope, b"sec-fetch-mode"), _header(scope, b"sec-fetch-dest")) == ("navigate", "document")
+    asked = parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    return not is_link or any(name in SQL for name, _ in asked)
+
+
+def _header(scope: Scope, wanted: bytes, *, without_port: bool = False) -> str:
+    given = next((value for name, value in scope["headers"] if name == wanted), b"").decode("latin-1").lower()
     name, _, port = given.rpartition(":")
-    return name if name and port.isdigit() else given
+    return name if without_port and name and port.isdigit() else given
 
 
 def _headers(path: str) -> dict[str, str]:

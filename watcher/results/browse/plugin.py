@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, cast
 
 from datasette import NotFound, Response, hookimpl
@@ -18,7 +17,8 @@ from watcher.results.browse import words
 from watcher.results.browse.copies import Copies
 from watcher.results.browse.guard import App, guarded
 from watcher.results.browse.pages import Pages
-from watcher.results.browse.site import DATABASE, TooSlow
+from watcher.results.browse.site import DATABASE, CannotOpen, TooLarge, TooSlow
+from watcher.results.browse.tabular import with_harmless_csv
 
 # Datasette's pages for those who run it, of which some tell of paths and threads, and none is of use here.
 CLOSED = r"/-/(databases|threads|auth-token|logout|messages|permissions|allow-debug|patterns)(\.json)?$"
@@ -33,14 +33,16 @@ def _hook(function: Function) -> Function:
 
 
 class Plugin:
-    """What Datasette calls. `where` is the database's file as faults name it, which is no page's business."""
+    """What Datasette calls. `where` is the database's file as faults name it, which is no page's business.
+    `names`: what alone it may be asked as.
+    """
 
     __name__ = "watcher"  # as Datasette lists it
 
-    def __init__(self, pages: Pages, copies: Copies, *, only_here: bool, where: str) -> None:
+    def __init__(self, pages: Pages, copies: Copies, *, names: Sequence[str] | None, where: str) -> None:
         self._pages = pages
         self._copies = copies
-        self._only_here = only_here
+        self._names = names
         self._where = where
 
     @_hook
@@ -61,7 +63,7 @@ class Plugin:
 
     @_hook
     def asgi_wrapper(self) -> Callable[[App], App]:
-        return partial(guarded, only_here=self._only_here)
+        return lambda app: guarded(with_harmless_csv(app), names=self._names)
 
     @_hook
     def extra_css_urls(self) -> list[str]:
@@ -102,12 +104,14 @@ class Plugin:
         if isinstance(exception, TooSlow | QueryInterrupted):
             said = "Choose a label, a group or a shorter time."
             return 503, "This would take too long", said, {}
+        if isinstance(exception, TooLarge):
+            return 400, "This would be too large", str(exception), {}
         if isinstance(exception, DatasetteError):
             said = str(exception.message)
             plain = Markup(said).striptags() if exception.message_is_html else said  # noqa: S704  (no tag is left of it)
             return exception.status, exception.title or "That cannot be", plain, dict(exception.error_dict)
         if isinstance(exception, WatcherError):
-            said = str(exception).replace(self._where, "watcher.db")
+            said = str(CannotOpen.of(exception) or exception).replace(self._where, "watcher.db")
             return 503, "The results cannot be read at the moment", f"{said[:1].upper()}{said[1:]}.", {}
         sys.stderr.write(f"watcher: a page failed, {type(exception).__name__}: {words.tidy(exception)}\n")
         return 500, "This page failed", "Where `watcher browse` was started it says why.", {}

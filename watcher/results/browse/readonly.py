@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import threading
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,11 @@ from datasette.app import Datasette
 from datasette.database import Database, QueryInterrupted
 from datasette.utils.sqlite import sqlite3
 
-LARGEST = 16 * 2**20  # bytes of a text or a row that SQL makes
+from watcher.results.browse.site import CannotOpen, TooLarge
+
+LARGEST = 2**20  # bytes of a text or a row that SQL makes
+LARGEST_ANSWER = 32 * 2**20  # bytes of memory for the rows of one question
+MOST_COLUMNS = 60  # SQLite has all of a row in memory
 
 _READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
 _PRAGMAS = {
@@ -31,6 +37,27 @@ _PRAGMAS = {
 }
 
 
+class _Cursor(sqlite3.Cursor):  # type: ignore[misc]
+    """Breaks off what becomes too large while it is fetched. Raises TooLarge."""
+
+    def fetchall(self) -> list[Any]:
+        return self.fetchmany(sys.maxsize)
+
+    def fetchmany(self, size: int = 1) -> list[Any]:
+        rows, taken = [], 0
+        for row in islice(self, size):
+            taken += sum(map(sys.getsizeof, row))
+            if taken > LARGEST_ANSWER:
+                raise TooLarge(f"An answer may take {LARGEST_ANSWER >> 20} MiB. Ask for fewer rows or columns.")
+            rows.append(row)
+        return rows
+
+
+class _Connection(sqlite3.Connection):  # type: ignore[misc]
+    def cursor(self, factory: Any = _Cursor) -> Any:
+        return super().cursor(factory)
+
+
 class ReadOnly(Database):  # type: ignore[misc]  # Datasette has no types
     """A connection for each thread, to the file that has the name now."""
 
@@ -45,8 +72,11 @@ class ReadOnly(Database):  # type: ignore[misc]  # Datasette has no types
         """Raises sqlite3.OperationalError, also where it is to write."""
         if write:
             raise sqlite3.OperationalError("this database is only read here")
-        connection = sqlite3.connect(f"{self._file.as_uri()}?mode=ro", uri=True, check_same_thread=False)
+        connection = sqlite3.connect(
+            f"{self._file.as_uri()}?mode=ro", uri=True, check_same_thread=False, factory=_Connection
+        )
         connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST)
+        connection.setlimit(sqlite3.SQLITE_LIMIT_COLUMN, MOST_COLUMNS)
         connection.set_authorizer(_may)
         return connection
 
@@ -55,7 +85,8 @@ class ReadOnly(Database):  # type: ignore[misc]  # Datasette has no types
         return await super().execute(sql, *values, **more | {"log_sql_errors": False})
 
     async def execute_fn(self, fn: Callable[[Any], Any]) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, lambda: fn(self._connection()))
+        """Raises TooLarge, CannotOpen, and what `fn` raises."""
+        return await asyncio.get_running_loop().run_in_executor(self.ds.executor, self._told, fn)
 
     async def attached_databases(self) -> list[Any]:
         """None: to ask SQLite would tell where the file is."""
@@ -66,6 +97,17 @@ class ReadOnly(Database):  # type: ignore[misc]  # Datasette has no types
         self._ended = True
         for connection in list(self._open):
             connection.interrupt()
+
+    def _told(self, fn: Callable[[Any], Any]) -> Any:
+        """Here, for Datasette tells some faults of SQLite's raw, and others not at all."""
+        try:
+            return fn(self._connection())
+        except sqlite3.DataError:
+            raise TooLarge(f"A text or a row may take {LARGEST >> 20} MiB.") from None
+        except sqlite3.OperationalError as fault:
+            if told := CannotOpen.of(fault):
+                raise told from None
+            raise
 
     def _connection(self) -> Any:
         if self._ended:

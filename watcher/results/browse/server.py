@@ -6,7 +6,7 @@ import errno
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,16 @@ import uvicorn
 from datasette.app import Datasette
 from datasette.plugins import pm
 
-from watcher.results import Database
+from watcher.results import Database, DatabaseUnavailable
 from watcher.results.browse import described, picture
 from watcher.results.browse.copies import Copies
+from watcher.results.browse.guard import LOCAL
 from watcher.results.browse.outbox import Outbox
 from watcher.results.browse.pages import ASSETS, Pages
 from watcher.results.browse.plugin import Plugin
 from watcher.results.browse.questions import Questions
 from watcher.results.browse.readonly import ReadOnly
-from watcher.results.browse.site import DATABASE, BrowseError, Site
+from watcher.results.browse.site import DATABASE, BrowseError, CannotOpen, Site
 from watcher.results.connect import target
 from watcher.results.lookups import counts
 
@@ -54,13 +55,25 @@ def serve(site: Site, host: str, port: int, say: Callable[[str], None]) -> None:
             f"the results are in {found.where}, and `watcher browse` shows SQLite databases: "
             "look at them with a program for PostgreSQL, or with `watcher results`"
         )
-    with Database.open(site.url, site.root, readonly=True) as database, _listening(host, port) as listening:
-        only_here = ipaddress.ip_address(listening.getsockname()[0].partition("%")[0]).is_loopback
+    with _opened(site) as database, _listening(host, port) as listening:
+        address = listening.getsockname()[0]
+        only_here = ipaddress.ip_address(address.partition("%")[0]).is_loopback
+        names = (_named(host).lower(), _named(address), *LOCAL) if only_here else None
         if not only_here:
             say(f"Everyone who can reach this machine can see the results and their pictures at {host}:{port}.")
-        server = _server(site, database, found.file, only_here=only_here)
+        server = _server(site, database, found.file, names)
         say(f"http://{_named(host)}:{listening.getsockname()[1]}/")
         server.run([listening])
+
+
+def _opened(site: Site) -> Database:
+    """Raises DatabaseError, CannotOpen."""
+    try:
+        return Database.open(site.url, site.root, readonly=True)
+    except DatabaseUnavailable as fault:
+        if told := CannotOpen.of(fault):
+            raise told from None
+        raise
 
 
 class _Server(uvicorn.Server):
@@ -78,11 +91,11 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def _server(site: Site, database: Database, file: Path, *, only_here: bool) -> _Server:
+def _server(site: Site, database: Database, file: Path, names: Sequence[str] | None) -> _Server:
     questions = Questions(database)
     copies = Copies(Outbox(site.root, site.outbox), recorded=lambda image: questions.ask(picture.copy_of, image))
     pm.unregister(name="datasette.handle_exception")  # it would print all values of a program that meets a fault
-    pm.register(Plugin(Pages(site, questions), copies, only_here=only_here, where=database.where))
+    pm.register(Plugin(Pages(site, questions), copies, names=names, where=database.where))
     with database.reading() as connection:
         pictures = sum(counts(connection).values())
     datasette = Datasette(
