@@ -2,53 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import stat
 import subprocess
 import sys
 import tarfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 import homes
 import pytest
 import stocked
+from backups import NOON, fill, made, names, put
 
 from watcher.backup import making
-from watcher.backup.making import Made, make
+from watcher.backup.making import make
 from watcher.backup.restoring import read, restore
 from watcher.books.verify import verify
 from watcher.errors import HomeError
-from watcher.home import Home, exists, open_home
+from watcher.home import Home, open_home
 from watcher.results import Database, DatabaseDamaged, copying
 from watcher.service.identity import identity
-
-NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-def fill(home: Home) -> Home:
-    """A model with two versions, a job, a correction, and what no backup needs."""
-    for version in (1, 2):
-        put(home.models / f"tiny/{version}/model.json", b"{}")
-        put(home.models / f"tiny/{version}/model.keras", os.urandom(3000))
-    put(home.models / "tiny/current", b"2\n")
-    put(home.models / "tiny/.training-1/cache", b"x" * 1000)
-    put(home.models / "tiny/.lock", b"")
-    put(home.jobs / "nightly.toml", b'model = "tiny"\n')
-    put(home.jobs / "log/nightly-1.log", b"it went well\n")
-    put(home.corrections / "tiny/red/odd\nname\\.png", homes.picture())
-    put(home.corrections / "tiny/red/half.png.part", b"x")
-    for seed, path in enumerate(("a.png", "s/b.png")):
-        stocked.add(home, path, stocked.encoded(seed))
-    stocked.add_failed(home, "bad.png")
-    return home
-
-
-def put(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(data)
 
 
 @pytest.fixture
@@ -60,15 +34,6 @@ def home(tmp_path: Path) -> Home:
 def store(tmp_path: Path) -> Path:
     (tmp_path / "store").mkdir()
     return tmp_path / "store"
-
-
-def made(home: Home, place: Path, **more: bool) -> Made:
-    return make(home, place, NOON, **more)
-
-
-def names(file: Path) -> set[str]:
-    with tarfile.open(file) as tar:
-        return set(tar.getnames())
 
 
 def test_it_holds_what_could_not_be_made_again(home: Home, store: Path) -> None:
@@ -139,8 +104,85 @@ def test_a_name_that_is_taken_stays_unless_that_is_said(home: Home, store: Path)
     with pytest.raises(HomeError, match="is there already: choose another name, or say --overwrite"):
         made(home, store / "today.tar")
     assert (store / "today.tar").read_text() == "mine"
+    with pytest.raises(HomeError, match="is no backup of Watcher, and --overwrite replaces nothing else"):
+        made(home, store / "today.tar", overwrite=True)
+    assert (store / "today.tar").read_text() == "mine"
+    (store / "today.tar").unlink()
+    made(home, store / "today.tar")
+    put(home.corrections / "tiny/red/late.png", b"x")
     made(home, store / "today.tar", overwrite=True)
-    assert "watcher.db" in names(store / "today.tar")
+    assert "corrections/tiny/red/late.png" in names(store / "today.tar")
+
+
+@pytest.mark.parametrize("name", ["watcher.db", "watcher.db-wal", "watcher.toml", ".watcher-id", ".watcher.lock"])
+def test_it_takes_no_name_of_the_homes_own(home: Home, store: Path, name: str) -> None:
+    """Whatever is said, and also where no such file is there; nor does it replace a link to one, or a foreign archive."""
+    before = (home.root / name).read_bytes() if (home.root / name).exists() else None
+    with pytest.raises(HomeError, match="is a name of the home's own"):
+        made(home, home.root / name, overwrite=True)
+    assert before == ((home.root / name).read_bytes() if (home.root / name).exists() else None)
+    (store / "link.tar").symlink_to(home.root / "watcher.db")
+    with tarfile.open(store / "other.tar", "w") as tar:
+        tar.add(home.root / "watcher.toml", "watcher.toml")
+    for other in ("link.tar", "other.tar"):
+        with pytest.raises(HomeError, match="is no backup of Watcher"):
+            made(home, store / other, overwrite=True)
+
+
+@pytest.mark.parametrize(
+    "odd", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\r", "\n", "\udcff"]
+)
+def test_every_name_comes_back(home: Home, store: Path, tmp_path: Path, odd: str) -> None:
+    """Also one with a letter that ends a line somewhere, or with bytes that are no text."""
+    path = f"corrections/tiny/red/a{odd}b\\n.png"
+    put(home.root / path, b"mine")
+    restore(read(made(home, store).file), tmp_path / "new")
+    assert (tmp_path / "new" / path).read_bytes() == b"mine"
+
+
+def test_the_version_that_is_current_is_in_it_whatever_is_promoted_meanwhile(home: Home, store: Path) -> None:
+    """And no later one is on record, nor is a model that came after the look."""
+    version = 2
+
+    def promote(_done: int, _whole: int) -> None:
+        nonlocal version
+        version += 1
+        for model in ("tiny", "a-new"):
+            put(home.models / model / str(version) / "model.json", b"{}")
+            put(home.models / model / "current", f"{version}\n".encode())
+            put(home.models / model / "history", f"2026-11-23T12:00:00+00:00 {version} promoted\n".encode())
+
+    file = make(home, store, NOON, progress=promote).file
+    assert version > 4
+    with tarfile.open(file) as tar:
+        held = {path: tar.extractfile(path) for path in tar.getnames() if path.endswith(("/current", "/history"))}
+        texts = {path: content.read() for path, content in held.items() if content}
+    assert texts.keys() >= {"models/tiny/current", "models/tiny/history"}
+    for path, text in texts.items():
+        number = text.split()[path.endswith("history")].decode()
+        assert f"{path.rpartition('/')[0]}/{number}/model.json" in names(file)
+    assert list(read(file).digests)
+
+
+def test_a_restored_home_is_closed_where_the_daemon_is_told_what_to_do(home: Home, store: Path, tmp_path: Path) -> None:
+    """Also one of the times when its group could write there."""
+    text = (home.root / "watcher.toml").read_text()
+    (home.root / "watcher.toml").write_text(text.replace('umask = "027"', 'umask = "007"'))
+    for path in (home.root / "watcher.toml", home.jobs / "nightly.toml", home.models / "tiny/1/model.json"):
+        path.chmod(0o660)
+    done = homes.watcher("restore", made(home, store).file, home=tmp_path / "new", umask=0)
+    assert done.returncode == 0, done.stderr
+    new = tmp_path / "new"
+    closed = [
+        new,
+        new / "watcher.toml",
+        *(new / "jobs").rglob("*"),
+        *(new / "models").rglob("*"),
+        new / "jobs",
+        new / "models",
+    ]
+    assert [path for path in closed if path.stat().st_mode & 0o022] == []
+    assert stat.S_IMODE((new / "inbox").stat().st_mode) == 0o770
 
 
 def test_one_that_is_killed_is_not_there(home: Home, store: Path) -> None:
@@ -213,86 +255,3 @@ def test_results_in_a_server_are_told_of(tmp_path: Path, store: Path) -> None:
     assert "the results, in postgresql://db.lab:5432/results: `pg_dump" in done.stdout
     assert "hush" not in done.stdout
     assert "watcher.db" not in names(next(store.iterdir()))
-
-
-@pytest.mark.parametrize("mark", [b"backup.json", b"SQLite format 3", b"models/tiny/current\n"])
-def test_a_backup_that_was_damaged_makes_no_home(home: Home, store: Path, tmp_path: Path, mark: bytes) -> None:
-    """It is read to its end before anything is made."""
-    file = made(home, store).file
-    data = bytearray(file.read_bytes())
-    data[data.index(mark)] ^= 0xFF
-    file.write_bytes(data)
-    done = homes.watcher("restore", file, home=tmp_path / "new")
-    assert done.returncode == 1
-    assert "is damaged" in done.stderr or "is no whole backup" in done.stderr
-    assert not (tmp_path / "new").exists()
-
-
-def test_what_is_none_is_refused(home: Home, store: Path, tmp_path: Path) -> None:
-    """A text, another's archive, and one that wants to write elsewhere."""
-    (store / "text.tar").write_text("hello")
-    with tarfile.open(store / "other.tar", "w") as tar:
-        tar.add(home.root / "watcher.toml", "watcher.toml")
-    with tarfile.open(store / "bad.tar", "w") as tar:
-        tar.add(home.root / "watcher.toml", "../../evil.toml")
-    with tarfile.open(store / "link.tar", "w") as tar:
-        link = tarfile.TarInfo("models")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
-        tar.addfile(link)
-    for file in store.iterdir():
-        with pytest.raises(HomeError, match="is no whole backup of Watcher"):
-            read(file)
-
-
-def test_a_home_is_not_restored_over(home: Home, store: Path, tmp_path: Path) -> None:
-    """Nor a database without one."""
-    backup = read(made(home, store).file)
-    with pytest.raises(HomeError, match="is a home already"):
-        restore(backup, home.root)
-    put(tmp_path / "new/watcher.db", b"mine")
-    with pytest.raises(HomeError, match="holds other results"):
-        restore(backup, tmp_path / "new")
-    assert homes.paths(tmp_path / "new") == {"watcher.db"}
-
-
-def test_a_restore_that_is_broken_off_is_no_home_and_goes_on(
-    home: Home, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """At whatever file: no daemon can start, and the same command ends it."""
-    backup = read(made(home, store).file)
-    fsync, new, room, tries = os.fsync, tmp_path / "new", 0, 0
-
-    def full(handle: int) -> None:
-        nonlocal room
-        room -= 1
-        if room < 0:
-            raise OSError(28, "No space left on device")
-        fsync(handle)
-
-    monkeypatch.setattr(os, "fsync", full)
-    while True:
-        tries, room = tries + 1, 4
-        try:
-            assert restore(backup, new).different == []
-        except OSError:
-            if exists(new):  # then only its name may not be on the disk yet, and all else is
-                break
-        else:
-            break
-    assert tries > 5
-    assert open_home(new).settings == home.settings
-    assert len(homes.paths(new) - {".watcher.note", ".watcher.lock"}) == 11
-
-
-def test_the_commands_say_what_comes_next(home: Home, store: Path, tmp_path: Path) -> None:
-    """Which folders are to be copied, in which order, and what to type."""
-    done = homes.watcher("backup", store, home=home.root)
-    assert done.returncode == 0, done.stderr
-    said, copy = done.stdout.splitlines()
-    assert "the results of 3 pictures, 2 model versions, 1 job, 1 correction, the settings." in said
-    order = [copy.index(str(folder)) for folder in (home.outbox, home.inbox, home.done, home.failed)]
-    assert order == sorted(order)
-    again = homes.watcher("restore", next(store.iterdir()), home=tmp_path / "new")
-    assert again.returncode == 0, again.stderr
-    assert f"`watcher --home {tmp_path / 'new'} verify --repair`" in again.stdout
-    assert f"The home {home.root} on " in again.stdout

@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shutil
+import sqlite3
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -54,11 +56,11 @@ def wrong(found: list[dict[str, str]]) -> dict[tuple[str, str], dict[str, str]]:
 
 
 def tree(root: Path) -> dict[str, int]:
-    """Every file and folder, and when its names or bytes were changed; not SQLite's own, which a reader makes too."""
+    """Every file and folder, and when its names or bytes were changed."""
     return {
         str(path): path.stat().st_mtime_ns
         for path in root.rglob("*")
-        if not path.name.endswith(("-shm", "-wal", ".watcher.lock")) and path.is_file()
+        if path.name != ".watcher.lock" and path.is_file()
     } | {str(path): 0 for path in root.rglob("*") if path.is_dir()}
 
 
@@ -76,6 +78,55 @@ def test_a_fit_home_has_no_faults(tmp_path: Path, tiny_home_models: Path) -> Non
     assert {each["subject"] for each in found if each["area"] == "folder"} >= {"home", "inbox", "models", "jobs"}
     assert [each["found"] for each in found if each["subject"] == "tiny/1"][1].startswith("runs (engine graph)")
     assert tree(home.root) == before
+
+
+def test_it_leaves_nothing_beside_a_database_that_nobody_uses(home: Home, tmp_path: Path) -> None:
+    """Neither where the daemon ended well, nor where its log was brought along from elsewhere; damage is told all the same."""
+    stocked.many(home, 300)
+    before = tree(home.root)
+    assert "watcher.db can be read: 300 rows" in json.dumps(told(home.root)[1])
+    assert tree(home.root) == before
+    stocked.garble(stocked.file_of(home), 30_000, 20_000)
+    before = tree(home.root)
+    assert ("database", "soundness") in wrong(told(home.root)[1])
+    assert tree(home.root) == before
+    other = stocked.make(tmp_path / "other")
+    with closing(sqlite3.connect(stocked.file_of(other), isolation_level=None)) as connection:
+        connection.execute("CREATE TABLE mine (x)")
+        for name in ("watcher.db", "watcher.db-wal"):
+            shutil.copy(other.root / name, home.root / name)
+        used = tree(other.root)
+        assert "database" not in {area for area, _ in wrong(told(other.root)[1])}
+        assert tree(other.root).keys() == used.keys()
+    before = tree(home.root)
+    (found,) = (each for each in told(home.root)[1] if each["subject"] == "results")
+    assert "are still in its log" in found["found"]
+    assert tree(home.root) == before
+
+
+@pytest.mark.parametrize(
+    "path", ["", "watcher.toml", "jobs", "models", "jobs/nightly.toml", "models/tiny", "models/tiny/1"]
+)
+@pytest.mark.parametrize("right", [0o020, 0o002])
+def test_who_else_decides_what_the_daemon_does_is_told(home: Home, path: str, right: int) -> None:
+    """A member of the group that can replace a job has a command run as the daemon."""
+    (home.models / "tiny/1").mkdir(parents=True)
+    (home.jobs / "nightly.toml").write_text("")
+    assert list(wishes.rights(home, answering=[home.jobs, home.models])) == []
+    place = home.root / path
+    place.chmod(place.stat().st_mode | right)
+    (found,) = wishes.rights(home, answering=[home.jobs, home.models])
+    assert found.level is Level.WARNING
+    assert f"others than the owner can change {place}, and so" in found.found
+    for one in found.advice.strip("`").split("` and `"):
+        subprocess.run(one.split(), check=True)
+    assert list(wishes.rights(home, answering=[home.jobs, home.models])) == []
+
+
+def test_an_open_home_is_a_warning(home: Home) -> None:
+    home.root.chmod(0o2770)
+    code, found = told(home.root)
+    assert (code, wrong(found).keys()) == (0, {("settings", "rights"), ("models", "malaria")})
 
 
 def test_people_get_a_table_with_what_to_do(home: Home) -> None:

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "watcher"
-EVERYWHERE = {"chunks", "clock", "locks", "errors", "repeated", "home", "settings", "mounts", "toml_file", "toml_lines"}
+EVERYWHERE = {
+    "chunks",
+    "clock",
+    "locks",
+    "errors",
+    "repeated",
+    "home",
+    "settings",
+    "mounts",
+    "toml_file",
+    "toml_lines",
+    "formulas",
+}
 MAY_IMPORT = {
     "intake": set(),
     "models": set(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ watch = "scan"
 [permissions]
 umask = "%s"
 """
+GROUP = 54321
 LONG = "long/" + "x" * 250 + ".png"
 JOB = """
 model = "tones"
@@ -78,19 +80,47 @@ def test_what_a_home_lacks_is_made_as_its_settings_say(tmp_path: Path) -> None:
     (tmp_path / "watcher.toml").write_text('[permissions]\numask = "007"\n')
     (tmp_path / "watcher.toml").chmod(0o660)
     command("init", home=tmp_path)
-    assert rights(tmp_path) == expected(tmp_path, "660", "770")
+    assert rights(tmp_path) == expected(tmp_path, "660", "770") | dict.fromkeys(("jobs", "models"), "750")
 
 
 def test_a_home_can_be_made_for_a_group_that_drops_pictures(tmp_path: Path) -> None:
     """The settings say so from then on; a home that is there is not changed by `init`."""
     command("init", "--umask", "007", home=tmp_path / "home")
-    assert rights(tmp_path / "home") == expected(tmp_path / "home", "660", "770")
+    closed = {".": "750", "watcher.toml": "640", "jobs": "750", "models": "750"}
+    assert rights(tmp_path / "home") == expected(tmp_path / "home", "660", "770") | closed
     assert load(tmp_path / "home/watcher.toml").permissions.umask == "007"
     for home, word, said in (("home", "022", "is a home already: set umask under"), ("new", "7", "--umask should be")):
         done = watcher("init", "--umask", word, home=tmp_path / home)
         assert done.returncode == 2
         assert said in done.stderr
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_a_member_of_the_group_brings_pictures_and_decides_nothing(open_folder: Path) -> None:
+    """As the handbook has it: the group may enter the home, and write to the folders of the pictures alone."""
+    home = open_folder / "home"
+    home.mkdir()
+    os.chown(home, -1, GROUP)
+    home.chmod(0o2750)
+    command("init", "--umask", "007", home=home)
+    folders = {path.name: f"{_mode(path):o}" for path in home.iterdir() if path.is_dir() and path.name[0] != "."}
+    shared = dict.fromkeys(("inbox", "outbox", "done", "failed", "corrections"), "2770")
+    assert folders == shared | {"jobs": "2750", "models": "2750"}
+    for may in ("echo x > inbox/a.png", "mkdir inbox/slide", "mkdir -p corrections/tiny/red", "cat watcher.toml"):
+        assert as_member(home, may), may
+    for may_not in (
+        "echo >> watcher.toml", "mv jobs old", "mv watcher.toml old", "touch jobs/a.toml", "mkdir models/tiny",
+        "touch new", "rm -f watcher.toml",
+    ):  # fmt: skip
+        assert not as_member(home, may_not), may_not
+
+
+def as_member(home: Path, line: str) -> bool:
+    """Whether somebody else of the group can do this."""
+    who = ["setpriv", f"--reuid={GROUP + 1}", f"--regid={GROUP}", "--clear-groups"]
+    done = subprocess.run([*who, "sh", "-c", line], cwd=home, capture_output=True, check=False, umask=0o007)
+    return done.returncode == 0
 
 
 def test_the_database_beside_its_log_is_no_more_open_than_other_files(tmp_path: Path) -> None:
@@ -110,7 +140,10 @@ def test_the_database_beside_its_log_is_no_more_open_than_other_files(tmp_path: 
 def test_all_that_the_daemon_and_the_runs_of_jobs_make_has_the_rights_of_the_settings(
     tmp_path: Path, tiny_home_models: Path, umask: str, file: str, folder: str, database: str
 ) -> None:
-    """Copies, notes, claims, locks, versions, logs; SQLite lets at most its owner write. Originals keep their own."""
+    """Copies, notes, claims, locks; SQLite lets at most its owner write. Originals keep their own.
+
+    Versions and logs, which say or show what the daemon does, are never for others to change.
+    """
     home = tmp_path / "home"
     home.mkdir()
     (home / "watcher.toml").write_text(SETTINGS % umask)
@@ -131,6 +164,9 @@ def test_all_that_the_daemon_and_the_runs_of_jobs_make_has_the_rights_of_the_set
     originals = {f"done/{path}" for path in dropped if "bad" not in path} | {"failed/s/bad.png"}
     wanted = {path: mode for path, mode in expected(home, file, folder).items() if path in now}
     wanted |= dict.fromkeys(originals, "604") | {"watcher.db": database}
+    for path in now:
+        if path.startswith("models/") or path == "jobs/log":
+            wanted[path] = "750" if (home / path).is_dir() else "640"
     assert now == wanted
     assert {"failed/s/bad.png.reason.txt", "outbox/s/a.png", "inbox/.watcher", ".watcher.lock"} <= set(now)
     assert umask != "007" or {"models/tones/1/model.keras", "models/tones/1/report.html"} <= set(now)

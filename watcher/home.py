@@ -11,6 +11,8 @@ from watcher.errors import HomeError
 from watcher.settings import Folders, Settings, commented, load
 
 SETTINGS = "watcher.toml"
+# Rights of folders, of which the umask takes some away.
+CLOSED, OPEN = 0o755, 0o777
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +119,36 @@ def open_home(root: Path) -> Home:
 def make_home(root: Path, settings: Settings | None = None) -> list[Path]:
     """Makes what a home at `root` lacks and returns it; what is there stays as it is.
 
-    Raises HomeError where a file is in the way or the folder cannot be written.
+    Whatever the umask, only the owner may change the settings, the jobs and the models, and add names to the home: they
+    decide what the daemon does. Raises HomeError where a file is in the way or the folder cannot be written.
     """
     made = []
     try:
-        root.mkdir(parents=True, exist_ok=True)
+        _make(root, CLOSED)
         path = root / SETTINGS
         try:
-            with path.open("x", encoding="utf-8") as file:
+            with open(path, "x", encoding="utf-8", opener=_closed) as file:
                 file.write(commented(settings))
             made.append(path)
         except FileExistsError:
             pass
-        for folder in open_home(root).all_folders:
+        home = open_home(root)
+        for folder in home.all_folders:
             if not folder.is_dir():
-                folder.mkdir(parents=True)
+                _make(folder, CLOSED if folder in (home.jobs, home.models) else OPEN)
                 made.append(folder)
     except OSError as fault:
         raise HomeError(f"cannot make a home in {root}: {fault.filename or ''}: {fault.strerror}") from fault
     return made
+
+
+def _make(folder: Path, mode: int) -> None:
+    """A folder, and those above it, which only their owner may change: else others could put one in its place."""
+    if folder.is_dir():
+        return
+    _make(folder.parent, CLOSED)
+    folder.mkdir(mode, exist_ok=True)
+
+
+def _closed(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CLOEXEC, 0o644)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import stat
 import tarfile
 from typing import IO, TYPE_CHECKING
 
@@ -51,11 +52,19 @@ class Writer:
             self._tar.addfile(member, reading)
         self._sums[name] = reading.sha256
 
+    def add_bytes(self, name: str, path: Path, data: bytes) -> None:
+        """Adds what was read of a file before. Raises OSError."""
+        status = path.stat()
+        self._add(name, data, status.st_mtime, stat.S_IMODE(status.st_mode))
+        self._progress(len(data))
+
     def add_text(self, name: str, text: str, now: float) -> None:
         """Adds a file of our own."""
-        data = text.encode("utf-8", "surrogateescape")
+        self._add(name, text.encode("utf-8", "surrogateescape"), now, 0o600)
+
+    def _add(self, name: str, data: bytes, modified: float, mode: int) -> None:
         member = tarfile.TarInfo(name)
-        member.size, member.mtime, member.mode = len(data), int(now), 0o600
+        member.size, member.mtime, member.mode = len(data), int(modified), mode
         self._tar.addfile(member, io.BytesIO(data))
         self._sums[name] = hashlib.sha256(data).hexdigest()
 
@@ -68,13 +77,23 @@ class Writer:
 def sums(text: str) -> dict[str, str]:
     """The digests of a list, by name. Raises ValueError for a line that is none."""
     found = {}
-    for line in text.splitlines(keepends=True):
-        escaped, rest = line.startswith("\\"), line.removeprefix("\\").removesuffix("\n")
+    for line in text.removesuffix("\n").split("\n"):  # not splitlines, for a name may hold what ends a line elsewhere
+        escaped, rest = line.startswith("\\"), line.removeprefix("\\")
         digest, name = rest[:64], rest[66:]
         if len(rest) < 67 or rest[64:66] != "  ":
             raise ValueError(line)
         found[_unescape(name) if escaped else name] = digest
     return found
+
+
+def is_backup(file: Path) -> bool:
+    """Whether a file begins as a backup does. Raises OSError where it cannot be read."""
+    try:
+        with tarfile.open(file, "r:") as tar:
+            first = tar.next()
+    except tarfile.TarError:
+        return False
+    return first is not None and first.name == FACTS
 
 
 def _line(name: str, digest: str) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from watcher.home import SETTINGS
 from watcher.intake.filters import is_hidden_folder, is_temporary
+from watcher.models.history import HISTORY
+from watcher.models.registry import CURRENT
 from watcher.service.identity import NAME as IDENTITY
 
 if TYPE_CHECKING:
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 ELSEWHERE = "elsewhere"
 # Small, and nobody could make them again. Pictures are ordinary files, which other programs copy better.
 FOLDERS = ("jobs", "models", "corrections")
+# Of a model, beside its versions.
+SWITCHES = (HISTORY, CURRENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,15 @@ class Part:
 
     name: str
     path: Path
+    data: bytes | None = None  # what was in it when it was listed; None for one that nobody changes
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 where it is gone."""
+        try:
+            return self.path.stat().st_size
+        except FileNotFoundError:
+            return 0
 
 
 def parts(home: Home) -> Iterator[Part]:
@@ -35,11 +49,28 @@ def parts(home: Home) -> Iterator[Part]:
     for name in (SETTINGS, IDENTITY):
         if (home.root / name).is_file():
             yield Part(name, home.root / name)
+    switches = _switches(folder_of(home, "models"))
     for kind in FOLDERS:
         folder = folder_of(home, kind)
         # Only people of trust write to models and jobs, and links are a way to keep large ones elsewhere.
         for path in _files(folder, links=kind != "corrections"):
-            yield Part(f"{name_of(home, kind)}/{path.relative_to(folder)}", path)
+            known = kind != "models" or path.name not in SWITCHES or path.parent.parent != folder or path in switches
+            if known:  # else the model was not there a moment ago
+                yield Part(f"{name_of(home, kind)}/{path.relative_to(folder)}", path, switches.get(path))
+
+
+def _switches(models: Path) -> dict[Path, bytes]:
+    """Which version of each model is current, and was: read before the versions are listed.
+
+    A version is stored before it becomes current, so what is listed afterwards has it. The history comes before what it
+    may lag behind.
+    """
+    found = {}
+    for name in SWITCHES:
+        for path in sorted(models.glob(f"*/{name}")):
+            with suppress(FileNotFoundError, IsADirectoryError):
+                found[path] = path.read_bytes()
+    return found
 
 
 def folder_of(home: Home, kind: str) -> Path:

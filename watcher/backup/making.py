@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 
 import watcher
 from watcher import locks
-from watcher.backup.archive import FACTS, Writer
+from watcher.backup.archive import FACTS, Writer, is_backup
 from watcher.backup.contents import FOLDERS, Part, database_name, folder_of, name_of, parts
 from watcher.errors import HomeError, HomeUnavailable
+from watcher.home import SETTINGS
 from watcher.intake.moves import move_new, stands, sync
 from watcher.jobs.files import SUFFIX
 from watcher.models.package import CARD
@@ -62,7 +63,8 @@ def make(
     """Makes a backup in the folder `place`, under a name with the time, or as the file of that name.
 
     `progress` is told bytes that are done, and all. Raises HomeError if it cannot be made there, another is being
-    made, or there is no room; what the database may raise; and OSError. A file of that name stays unless `overwrite`.
+    made, or there is no room; what the database may raise; and OSError. A file of that name stays, unless `overwrite` is
+    said and it is a backup.
     """
     file = place / f"watcher-{home.root.name}-{now:%Y%m%dT%H%M%SZ}.tar" if place.is_dir() else place
     _check_place(home, file, overwrite=overwrite)
@@ -73,7 +75,7 @@ def make(
         beginning = file.with_name(f".watcher-backup-{identity(home.root)}")
         half, copied = (stack.enter_context(_temporary(beginning, ending)) for ending in (".tmp", ".db.tmp"))
         held = list(parts(home))
-        tally = _Tally(2 * _size(database) + sum(part.path.stat().st_size for part in held), progress)
+        tally = _Tally(2 * _size(database) + sum(part.size for part in held), progress)
         _check_room(file, tally.whole)
         if database is not None:
             copy(database, copied, tally.copied(_size(database)))
@@ -100,12 +102,24 @@ def make(
 def _check_place(home: Home, file: Path, *, overwrite: bool) -> None:
     if not file.parent.is_dir():
         raise HomeError(f"{file.parent}: there is no such folder; make it, or mount its share")
-    if stands(file) and not (overwrite and file.is_file()):
-        raise HomeError(f"{file} is there already: choose another name, or say --overwrite")
     real = file.parent.resolve()
+    if _is_own(home, real / file.name):
+        raise HomeError(f"{file} is a name of the home's own: a backup belongs elsewhere, on another disk")
+    if stands(file) and not overwrite:
+        raise HomeError(f"{file} is there already: choose another name, or say --overwrite")
+    if stands(file) and not (file.is_file() and is_backup(file)):
+        raise HomeError(f"{file} is no backup of Watcher, and --overwrite replaces nothing else: choose another name")
     for kind in (*FOLDERS, "inbox", "outbox", "done", "failed"):
         if real.is_relative_to(folder_of(home, kind).resolve()):
             raise HomeError(f"{file} would be in the home's folder {kind}: a backup belongs elsewhere, on another disk")
+
+
+def _is_own(home: Home, file: Path) -> bool:
+    """Whether a file of this name would be taken for the settings, the database, what stands beside it, or a note."""
+    if file.parent == home.root.resolve() and (file.name == SETTINGS or file.name.startswith(".watcher")):
+        return True
+    database = connect.target(home.settings.database.url, home.root).file
+    return database is not None and file.parent == database.parent and file.name.startswith(database.name)
 
 
 def _size(database: Path | None) -> int:
@@ -168,7 +182,10 @@ def _write(half: Path, facts: str, held: Iterable[Part], now: datetime, tally: _
         writer.add_text(FACTS, facts, now.timestamp())
         for part in held:
             with suppress(FileNotFoundError):  # somebody took it out meanwhile
-                writer.add(part.name, part.path)
+                if part.data is None:
+                    writer.add(part.name, part.path)
+                else:
+                    writer.add_bytes(part.name, part.path, part.data)
         writer.end(now.timestamp())
         file.flush()
         os.fsync(handle)

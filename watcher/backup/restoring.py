@@ -18,7 +18,7 @@ from typing import IO, TYPE_CHECKING, Any
 from watcher.backup.archive import CHUNK, FACTS, SUMS, Reading, members, sums
 from watcher.backup.contents import ELSEWHERE, FOLDERS, database_name, folder_of, name_of
 from watcher.errors import HomeError, SettingsError
-from watcher.home import SETTINGS, Home, exists
+from watcher.home import CLOSED, OPEN, SETTINGS, Home, exists
 from watcher.intake.inside import make_folder
 from watcher.intake.moves import move_new, stands, sync
 from watcher.results import connect
@@ -76,7 +76,7 @@ def restore(backup: Backup, root: Path) -> Restored:
     home = Home(root, backup.settings)
     _check(backup, home)
     done = Restored()
-    root.mkdir(parents=True, exist_ok=True)
+    make_folder(root, mode=CLOSED)
     last: list[tuple[Path, bytes, int]] = []
     with tarfile.open(backup.file, "r:") as tar:
         for member, content in members(tar):
@@ -84,15 +84,15 @@ def restore(backup: Backup, root: Path) -> Restored:
                 continue
             target = _target(home, member.name)
             if member.name == SETTINGS:
-                last.append((target, content.read(), member.mode))
+                last.append((target, content.read(), member.mode & CLOSED))
             elif not stands(target):
-                _put(target, content, member)
+                _put(target, content, member, CLOSED if _decides(home, target) else OPEN)
                 done.files += 1
             elif not target.is_file() or _digest_of(target) != backup.digests[member.name]:
                 done.different.append(target)
     for folder in home.all_folders:
         if folder.is_relative_to(root):
-            make_folder(folder)
+            make_folder(folder, mode=CLOSED if folder in (home.jobs, home.models) else OPEN)
     if not stands(home.lock):
         take_room(home)
     for target, data, mode in last:
@@ -110,6 +110,10 @@ def _check(backup: Backup, home: Home) -> None:
     """Raises HomeError before anything is made where it would mix two homes, or what is needed is not there."""
     if exists(home.root):
         raise HomeError(f"{home.root} is a home already: restore into another folder, or move that one away first")
+    if stranger := _stranger(backup, home):
+        raise HomeError(
+            f"{home.root} holds other things, as {stranger}: say with --home NEW which folder is to be the home"
+        )
     for kind in FOLDERS:
         folder = folder_of(home, kind)
         outside = name_of(home, kind).startswith(f"{ELSEWHERE}/")
@@ -127,6 +131,16 @@ def _check(backup: Backup, home: Home) -> None:
         raise HomeError(f"{file} is there already, and holds other results: move it away first")
 
 
+def _stranger(backup: Backup, home: Home) -> str | None:
+    """A name in the folder that no home would have. Pictures may be there, and what a try that was stopped has left."""
+    if not home.root.is_dir():
+        return None
+    own = {name.partition("/")[0] for name in backup.digests}
+    own |= {folder.relative_to(home.root).parts[0] for folder in home.all_folders if folder.is_relative_to(home.root)}
+    names = sorted(entry.name for entry in home.root.iterdir())
+    return next((name for name in names if name not in own and not name.startswith(".watcher")), None)
+
+
 def _target(home: Home, name: str) -> Path:
     """Where a file of the backup belongs."""
     for kind in FOLDERS:
@@ -138,14 +152,19 @@ def _target(home: Home, name: str) -> Path:
     return home.root / name
 
 
-def _put(target: Path, content: IO[bytes], member: tarfile.TarInfo) -> None:
-    make_folder(target.parent)
+def _decides(home: Home, target: Path) -> bool:
+    """Whether who may write there decides what the daemon does."""
+    return target.is_relative_to(home.jobs) or target.is_relative_to(home.models)
+
+
+def _put(target: Path, content: IO[bytes], member: tarfile.TarInfo, mode: int) -> None:
+    make_folder(target.parent, mode=mode)
     half = _half(target)
     with half.open("xb") as file:
         shutil.copyfileobj(content, file, CHUNK)
         file.flush()
         os.fsync(file.fileno())
-    half.chmod(member.mode & 0o777)
+    half.chmod(member.mode & mode)
     os.utime(half, (member.mtime, member.mtime))
     move_new(half, target)
     sync(target.parent)

@@ -25,7 +25,7 @@ MOST_NAMED = 5
 
 @click.command()
 @click.argument("place", metavar="FILE-OR-FOLDER", type=click.Path(path_type=Path))
-@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there; else that is refused.")
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it is there and a backup; no other file is replaced.")
 @click.pass_context
 def backup(ctx: click.Context, place: Path, *, overwrite: bool) -> None:
     """Back up a home, also while its daemon works: all of it but the pictures, as one tar file.

@@ -27,8 +27,8 @@ def doctor(ctx: click.Context, form: str, *, quick: bool) -> None:
     """Check whether this machine and this home are fit, and say what to do about each thing that is not.
 
     Looks at the machine (processor, memory, limits, clock, GPU), at each folder of the home and what its file system
-    can do, at the settings, job files, models and the database. Nothing is changed, and a daemon at work is not
-    disturbed. What it says of rights is true of the user who asks: ask as the daemon's user.
+    can do, at the settings, job files, models and the database. Nothing is changed (only damage that is met in a
+    database in use is noted beside it, for the daemon's next start), and a daemon at work is not disturbed. What it says of rights is true of the user who asks: ask as the daemon's user.
 
     Prints one row for each thing that was looked at. Exit code 1 if there is a fault, else 0, also with warnings.
 

@@ -51,17 +51,38 @@ def _sqlite(home: Home, file: Path) -> Iterator[Finding]:
     for damaged in set_aside(file):
         found = f"it was damaged and has been rebuilt; {damaged} is what is left of the old one"
         yield Finding(AREA, "rebuilt", Level.NOTE, found, f"read {damaged.name}.reason.txt, then delete the two")
-    yield from _opened(home)
     if file.exists():
         yield _size(file)
-        yield from _soundness(file)
+    yield from _looked_at(home, file)
     yield _commits(file.parent)
 
 
-def _opened(home: Home) -> Iterator[Finding]:
+def _looked_at(home: Home, file: Path) -> list[Finding]:
+    """Without a trace: SQLite's two files beside it are not made where nobody uses it."""
+    if not _in_use(file) and (logged := _logged(file)):
+        last = f"{said(logged)} that somebody wrote last are still in its log"
+        return [Finding(AREA, "results", Level.NOTE, last, "start the daemon, which reads them, and ask again")]
+    for still in (not _in_use(file), False):
+        found = [*_opened(home, still=still), *(_soundness(file, still=still) if file.exists() else ())]
+        if not still or not _in_use(file):  # else a daemon was started under our eyes
+            break
+    return found
+
+
+def _in_use(file: Path) -> bool:
+    """Whether SQLite's memory for several processes is there, as it is while any has the file open, and after a crash."""
+    return file.with_name(f"{file.name}-shm").exists()
+
+
+def _logged(file: Path) -> int:
+    log = soundness.log_of(file)
+    return log.stat().st_size if log.exists() else 0
+
+
+def _opened(home: Home, *, still: bool = False) -> Iterator[Finding]:
     """Whether a reader can use it as it is."""
     try:
-        with Database.open(home.settings.database.url, home.root, readonly=True) as database:
+        with Database.open(home.settings.database.url, home.root, readonly=True, still=still) as database:
             pictures = sum(database.counts().values())
             yield Finding(AREA, "results", Level.OK, f"{database.where} can be read: {pictures:,} rows")
     except (NoDatabase, SchemaTooOld) as fault:
@@ -71,8 +92,7 @@ def _opened(home: Home) -> Iterator[Finding]:
 
 
 def _size(file: Path) -> Finding:
-    log = soundness.log_of(file)
-    size, logged = file.stat().st_size, log.stat().st_size if log.exists() else 0
+    size, logged = file.stat().st_size, _logged(file)
     found = f"{said(size)}, and {said(logged)} in its log"
     if logged > max(1e9, size):
         advice = "end what reads it since long, such as an open viewer: the log cannot be emptied meanwhile"
@@ -80,14 +100,14 @@ def _size(file: Path) -> Finding:
     return Finding(AREA, "size", Level.OK, found)
 
 
-def _soundness(file: Path) -> Iterator[Finding]:
+def _soundness(file: Path, *, still: bool) -> Iterator[Finding]:
     if file.stat().st_size > LOOKED_AT_BYTES:
         found = "too large to be looked through here"
         yield Finding(AREA, "soundness", Level.OK, f"{found}; `sqlite3 {file} 'PRAGMA quick_check'` does that")
         return
     advice = "the daemon's next start sets it aside and rebuilds it; make a copy of it first, to be sure"
     try:
-        if not soundness.is_blank(file) and (damage := soundness.damage_of(file, wholly=False)):
+        if not soundness.is_blank(file, still=still) and (damage := _damage(file, still)):
             yield Finding(AREA, "soundness", Level.FAULT, f"it is damaged: {damage}", advice)
         elif soundness.is_in_doubt(file):
             yield Finding(AREA, "soundness", Level.WARNING, "somebody has met damage in it, or in its log", advice)
@@ -95,6 +115,10 @@ def _soundness(file: Path) -> Iterator[Finding]:
             yield Finding(AREA, "soundness", Level.OK, "no damage found")
     except (DatabaseError, OSError) as fault:
         yield Finding(AREA, "soundness", Level.WARNING, f"it cannot be looked at: {fault}", "try again in a minute")
+
+
+def _damage(file: Path, still: bool) -> str | None:
+    return soundness.damage_of(file, wholly=False, still=still)
 
 
 def _commits(folder: Path) -> Finding:

@@ -78,6 +78,8 @@ def _home(home: Home, seen: Looked, now: datetime, *, quick: bool) -> Iterator[F
     for look in looks.values():
         yield from folders.findings(look, watch=home.settings.intake.watch)
     yield from _safely(wishes.AREA, wishes.file(home))
+    answering = [folder for name, folder in (("jobs", home.jobs), ("models", home.models)) if looks[name].answers]
+    yield from _safely(wishes.AREA, wishes.rights(home, answering=answering))
     yield from _safely(wishes.DAEMON, wishes.daemon(home))
     if looks["inbox"].answers:
         yield from _safely(wishes.AREA, wishes.settings(home))

@@ -18,19 +18,44 @@ from watcher.service.lock import holder
 from watcher.service.note import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from watcher.home import Home
 
 AREA, DAEMON, JOBS = "settings", "daemon", "jobs"
+MOST_NAMED = 5
 
 
 def file(home: Home) -> Iterator[Finding]:
-    """Whose `watcher.toml` is, and who may see and change it."""
+    """Whose `watcher.toml` is, and who may see it."""
     yield from _secret(home)
     yield from _user(home)
+
+
+def rights(home: Home, *, answering: Sequence[Path]) -> Iterator[Finding]:
+    """Whether others than its owner decide what the daemon does. Of the folders outside, those that answer are looked at."""
+    places = [home.root, home.root / SETTINGS]
+    for folder in answering:
+        places += [*(above for above in reversed(folder.parents) if above.is_relative_to(home.root)), folder]
+    if home.jobs in answering:
+        places += home.jobs.glob("*.toml")
+    if home.models in answering:
+        places += [path for pattern in ("[!.]*", "[!.]*/[!.]*") for path in home.models.glob(pattern)]
+    opened = [path for path in dict.fromkeys(places) if _others_write(path)]
+    if opened:
+        named = ", ".join(map(str, opened[:MOST_NAMED])) + (", …" if len(opened) > MOST_NAMED else "")
+        found = f"others than the owner can change {named}, and so what the daemon does"
+        closed = [str(path) for path in (*answering, home.root / SETTINGS)]
+        advice = f"`chmod go-w {home.root}` and `chmod -R go-w {' '.join(closed)}`"
+        yield Finding(AREA, "rights", Level.WARNING, found, advice)
+
+
+def _others_write(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return bool(path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    return False
 
 
 def settings(home: Home) -> Iterator[Finding]:
@@ -50,9 +75,6 @@ def _secret(home: Home) -> Iterator[Finding]:
     if "@" in url and rights & stat.S_IROTH:
         found = f"{path} holds the database's password, and everybody may read it"
         yield Finding(AREA, "password", Level.WARNING, found, f"`chmod o-r {path}`")
-    if rights & stat.S_IWOTH:
-        found = f"{path} can be changed by everybody"
-        yield Finding(AREA, "rights", Level.WARNING, found, f"`chmod o-w {path}`")
 
 
 def _user(home: Home) -> Iterator[Finding]:

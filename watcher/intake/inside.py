@@ -80,21 +80,21 @@ def reached(root: Path, path: Path) -> bool:
     return all(map(is_folder, between(root, path)))
 
 
-def make_folder(folder: Path, root: Path | None = None) -> None:
+def make_folder(folder: Path, root: Path | None = None, mode: int = 0o777) -> None:
     """Makes a folder and those above it, durably; none of those below `root`, if that is given, may be a link.
 
     Raises FileExistsError or NotADirectoryError for a file, or such a link, in the way.
     """
     inside = root is not None and folder != root and folder.is_relative_to(root)
     if inside:  # from the top, for what lies behind a link is nothing to ask about
-        make_folder(folder.parent, root)
+        make_folder(folder.parent, root, mode)
     stands = is_folder if inside else Path.is_dir
     if stands(folder):
         return
     if not inside:
-        make_folder(folder.parent)
+        make_folder(folder.parent, mode=mode)
     try:
-        folder.mkdir()
+        folder.mkdir(mode)
     except FileExistsError:
         if not stands(folder):
             raise

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from watcher.jobs.lanes import keep_to
+from watcher.models.durable import closed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,9 +56,9 @@ class Processes:
     def start(self, run: Run) -> None:
         """Begins a run in a process of its own, in a session of its own: Ctrl-C is not for it. Raises OSError."""
         path = log_of(self._home, run)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(0o755, parents=True, exist_ok=True)
         command = [*self._command, "--home", str(self._home.root), "jobs", "work", str(run.id)]
-        with path.open("ab") as log:
+        with open(path, "ab", opener=closed) as log:
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )

@@ -66,7 +66,7 @@ class Work:
 
         Raises JobRunning where another process holds it.
         """
-        self._home.job_logs.mkdir(parents=True, exist_ok=True)
+        self._home.job_logs.mkdir(0o755, parents=True, exist_ok=True)
         with ExitStack() as stack:
             try:
                 stack.enter_context(locks.held(self._home.job_lock(run.job), self._now()))

@@ -1,4 +1,7 @@
-"""Files that are on the disk when the function returns: a power cut leaves the old content or the new."""
+"""Files that are on the disk when the function returns: a power cut leaves the old content or the new.
+
+They belong to models, which only their owner may change, whatever the umask.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+def closed(path: str, flags: int) -> int:
+    """For `open`: a new file that at most its owner may change."""
+    return os.open(path, flags | os.O_CLOEXEC, 0o644)
 
 
 def sync(path: Path) -> None:
@@ -38,7 +46,8 @@ def replace_text(path: Path, text: str) -> None:
 def replace_bytes(path: Path, content: bytes) -> None:
     """Gives a file a new content in one step. Raises OSError."""
     half = path.with_name(f".{path.name}.tmp")
-    half.write_bytes(content)
+    with open(half, "wb", opener=closed) as file:
+        file.write(content)
     sync(half)
     os.replace(half, path)
     sync(path.parent)
@@ -46,7 +55,7 @@ def replace_bytes(path: Path, content: bytes) -> None:
 
 def append_line(path: Path, line: str) -> None:
     """Adds a line, in one write; after a line that a power cut left half, on a new one. Raises OSError."""
-    with path.open("ab+") as file:
+    with open(path, "ab+", opener=closed) as file:
         end = file.seek(0, os.SEEK_END)
         if end:
             file.seek(end - 1)

@@ -133,7 +133,7 @@ def write(folder: Path, model: keras.Model, card: dict[str, Any], now: datetime,
     With `half`, weights are float16 on the disk: half the size, scores within 1e-2. The digest is
     of the file as it then is. Raises ModelError if the card says what no card may.
     """
-    folder.mkdir(parents=True)
+    folder.mkdir(0o700, parents=True)
     path = folder / MODEL
     model.save(path)
     if half:
@@ -148,7 +148,7 @@ def copy(package: Package, folder: Path, **changes: Any) -> Package:
     describes, and OSError.
     """
     check_digest(package)
-    folder.mkdir(parents=True)
+    folder.mkdir(0o700, parents=True)
     for path in package.folder.iterdir():
         if path.is_file() and not path.name.startswith("."):
             shutil.copyfile(path, folder / path.name)

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import os
 import shutil
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -203,6 +204,7 @@ class Registry:
         shutil.rmtree(half, ignore_errors=True)
         try:
             fill(half, version)
+            _close(half, home.stat().st_mode)
             sync_all(half)
             os.rename(half, home / str(version))
             sync(home)
@@ -231,7 +233,7 @@ class Registry:
         home = self.root / name
         try:
             if make:
-                home.mkdir(parents=True, exist_ok=True)
+                home.mkdir(0o755, parents=True, exist_ok=True)
             elif not home.is_dir():
                 raise ModelMissing(missing(name))
             with _alone(home / ".lock"):
@@ -242,13 +244,21 @@ class Registry:
 
 @contextlib.contextmanager
 def _alone(lock: Path) -> Iterator[None]:
-    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         with contextlib.suppress(OSError):  # a share without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
     finally:
         os.close(handle)
+
+
+def _close(package: Path, rights: int) -> None:
+    """Lets others read what only its owner could enter until now: with the rights of the folder around it."""
+    with contextlib.suppress(PermissionError):  # a share that keeps no rights
+        for file in package.iterdir():
+            file.chmod(file.stat().st_mode & 0o644)
+        package.chmod(package.stat().st_mode & stat.S_ISGID | rights & 0o755)
 
 
 def _look(path: Path) -> object:

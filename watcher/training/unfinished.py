@@ -84,9 +84,9 @@ def own(home: Path, which: str) -> Iterator[Unfinished]:
     Raises DataError where another process trains the model.
     """
     folder = home / f"{UNFINISHED}{which}"
-    home.mkdir(parents=True, exist_ok=True)
+    home.mkdir(0o755, parents=True, exist_ok=True)
     with _alone(home):
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(0o700, exist_ok=True)  # nobody else has any business there
         if not (folder / _NAME).is_file():
             replace_text(folder / _NAME, f"{which}-{uuid.uuid4().hex[:12]}")
         run = Unfinished(folder, (folder / _NAME).read_text("utf-8"))
@@ -100,7 +100,7 @@ def own(home: Path, which: str) -> Iterator[Unfinished]:
 
 @contextlib.contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    handle = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    handle = os.open(home / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
