@@ -40,7 +40,8 @@ def backup(ctx: click.Context, place: Path, *, overwrite: bool) -> None:
     the copy; what came later is put in line again after a restore. Results in PostgreSQL are pg_dump's to copy, BEFORE
     this.
 
-    Prints what is in the file. `watcher restore` makes a home of it; so does `tar -xf FILE -C NEW-HOME`.
+    Prints what is in the file. `watcher restore` makes a home of it; so do `tar -xf FILE -C NEW-HOME`
+    and `watcher --home NEW-HOME init`.
 
     Example: `watcher --home /srv/pictures backup /mnt/backups`
     """

@@ -74,7 +74,7 @@ def _home(home: Home, seen: Looked, now: datetime, *, quick: bool) -> Iterator[F
     asked = _ask_folders(home, None if isinstance(where, Finding) else database.folder(where))
     looks = {"home": seen} | {name: folders.looked(asking) for name, asking in asked.items()}
     there = looks["models"].answers
-    loading = None if quick else _loading(home, models.present(home) if there else [])
+    loading = None if quick else _loading(home, models.wanted(home) if there else [])
     for look in looks.values():
         yield from folders.findings(look, watch=home.settings.intake.watch)
     yield from _safely(wishes.AREA, wishes.file(home))

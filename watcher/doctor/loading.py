@@ -1,6 +1,6 @@
 """A program that loads TensorFlow and models and tells as JSON how that went: either may end whoever does so.
 
-`python -m watcher.doctor.loading MODELS BATCH_SIZE ENGINE [NAME…]`
+`python -m watcher.doctor.loading MODELS BATCH_SIZE ENGINE [NAME|NAME:heat…]`
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def _tensorflow() -> dict[str, Any]:
     return {"tensorflow": tf.__version__, "gpus": names, "for_gpus": tf.test.is_built_with_cuda()}
 
 
-def load(models: Path, name: str, batch_size: int, engine: str) -> dict[str, Any]:
+def load(models: Path, wanted: str, batch_size: int, engine: str) -> dict[str, Any]:
     """One model, loaded and tried as the daemon does: its engine, and seconds for one picture of a batch."""
     import numpy as np
 
@@ -49,10 +49,11 @@ def load(models: Path, name: str, batch_size: int, engine: str) -> dict[str, Any
     from watcher.models.registry import Registry
     from watcher.vision.vision import Vision
 
+    name, _, heat = wanted.partition(":")
     try:
         package = Registry(models).current(name)
         tried = engine != "auto" or kept(package, batch_size) is not None
-        vision = Vision(package, cast("EngineName", engine), batch_size, 1)
+        vision = Vision(package, cast("EngineName", engine), batch_size, 1, heat=bool(heat))
         pixels = [np.full((*package.card.input_size, 3), 128, np.uint8)]
         begun = time.perf_counter()
         vision.classify(pixels)
@@ -69,7 +70,7 @@ def main() -> None:
     found = backend()
     _tell(found)
     for name in () if "fault" in found else names:
-        _tell({"loading": name})
+        _tell({"loading": name.partition(":")[0]})
         _tell(load(Path(models), name, int(batch_size), engine))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import signal
 from collections.abc import Iterator, Sequence
@@ -38,12 +39,22 @@ def on_disk(home: Home) -> Iterator[Finding]:
             package = registry.current(name)
             check_digest(package)
         except ModelMissing:
-            advice = f"{_mend(name)}; the daemon fetches it by itself where it can"
+            advice = _bring(name, registry)
             yield Finding(AREA, name, Level.WARNING, f"is not here yet {used}: until it is, they wait", advice)
         except ModelError as fault:
             yield Finding(AREA, name, Level.WARNING, f"cannot be used {used}, which wait: {fault}", _mend(name))
         else:
             yield Finding(AREA, package.id, Level.OK, f"is there {used}, and whole")
+
+
+def _bring(name: str, registry: Registry) -> str:
+    from watcher.models.builtin import fetchable
+
+    if name in fetchable():
+        return f"{_mend(name)}; the daemon fetches it by itself where it can"
+    close = difflib.get_close_matches(name, {*fetchable(), *registry.names()}, n=1)
+    hint = f"; or did you mean {close[0]}, under [models]?" if close else ""
+    return f"`watcher models import {name} PATH`, or `watcher train`{hint}"
 
 
 def _mend(name: str) -> str:
@@ -54,11 +65,11 @@ def _mend(name: str) -> str:
     return f"`watcher models import {name} PATH`, or `watcher models rollback {name}` to a version that is whole"
 
 
-def present(home: Home) -> list[str]:
-    """The models of the settings that have files here."""
-    registry = Registry(home.models)
-    named = {home.settings.models.default, *home.settings.models.routes.values()}
-    return sorted(name for name in named if registry.has(name))
+def wanted(home: Home) -> list[str]:
+    """The models of the settings that have files here, those that are to tell heat as `NAME:heat`."""
+    registry, settings = Registry(home.models), home.settings
+    named = {settings.models.default, *settings.models.routes.values()}
+    return sorted(f"{name}:heat" if settings.heats(name) else name for name in named if registry.has(name))
 
 
 def installed() -> Finding:

@@ -66,6 +66,8 @@ def settings(home: Home) -> Iterator[Finding]:
         yield _route(home.inbox, route)
     if finding := _listen(home):
         yield finding
+    if finding := _textfile(home):
+        yield finding
 
 
 def _secret(home: Home) -> Iterator[Finding]:
@@ -111,6 +113,19 @@ def _route(inbox: Path, route: str) -> Finding:
         return Finding(AREA, subject, Level.WARNING, found, "give the two one name, here or under [models.routes]")
     advice = f"`mkdir {inbox / route}`, for people to see where to put such pictures"
     return Finding(AREA, subject, Level.NOTE, f"{inbox / route} is not there yet", advice)
+
+
+def _textfile(home: Home) -> Finding | None:
+    textfile = home.settings.metrics.textfile
+    if not textfile:
+        return None
+    folder = (home.root / textfile).parent
+    if os.access(folder, os.W_OK | os.X_OK):
+        return Finding(AREA, "textfile", Level.OK, f"the file for monitoring can be written into {folder}")
+    found = f"the file for monitoring cannot be written into {folder}, which is not there or closed to this user"
+    return Finding(
+        AREA, "textfile", Level.WARNING, found, "make the folder, or choose another textfile under [metrics]"
+    )
 
 
 def _listen(home: Home) -> Finding | None:
