@@ -31,7 +31,9 @@ def scores_and_heat(model: keras.Model, pixels: Any) -> tuple[Any, Any]:
     # Softmax knows only by how much one label is before the others.
     labels = scores.shape[-1]
     before = tf.one_hot(tf.argmax(scores, axis=1), labels) - 1.0 / labels
-    found = [pair for pair in zip(maps, tf.gradients(logits * before, maps), strict=True) if pair[1] is not None]
+    # By each map's own way to the head: not by the maps that are computed from it, which speak for themselves.
+    gradients = tf.gradients(logits * before, maps, stop_gradients=maps)
+    found = [pair for pair in zip(maps, gradients, strict=True) if pair[1] is not None]
     if not found:
         raise ModelError("no heat map can be drawn of this model, for nothing in it says where: leave heatmap off")
     size = max((each.shape[1:3] for each, _ in found), key=lambda sides: sides[0] * sides[1])
