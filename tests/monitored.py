@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import homes
 from prometheus_client.parser import text_string_to_metric_families
@@ -27,6 +28,14 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def listening_home(root: Path, models: Path) -> Home:
+    """Whose inbox can be read, though no daemon has ever run."""
+    listen = f"127.0.0.1:{free_port()}"
+    home = homes.make(root, models, metrics={"listen": listen}, models={"routes": {"gone": "absent"}})
+    (home.inbox / ".watcher").mkdir()
+    return home
 
 
 def ask(home: Home, path: str, method: str = "GET") -> tuple[int, str]:

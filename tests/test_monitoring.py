@@ -10,7 +10,7 @@ from pathlib import Path
 
 import homes
 import pytest
-from monitored import Idle, answers, ask, figures, free_port, watched
+from monitored import Idle, answers, ask, figures, free_port, listening_home, watched
 from structlog.testing import capture_logs
 
 from watcher.home import Home
@@ -28,10 +28,7 @@ from watcher.service.note import Working
 @pytest.fixture
 def home(tmp_path: Path, tiny_home_models: Path) -> Home:
     """Whose inbox can be read, though no daemon has ever run."""
-    listen = f"127.0.0.1:{free_port()}"
-    home = homes.make(tmp_path, tiny_home_models, metrics={"listen": listen}, models={"routes": {"gone": "absent"}})
-    (home.inbox / ".watcher").mkdir()
-    return home
+    return listening_home(tmp_path, tiny_home_models)
 
 
 def test_a_daemon_serves_the_counts_that_status_prints(tmp_path: Path, tiny_home_models: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import homes
 import pytest
-from monitored import Idle, Watched, ask, free_port, watched
+from monitored import Idle, Watched, ask, listening_home, watched
 from structlog.testing import capture_logs
 
 from watcher.errors import SettingsError
@@ -22,10 +22,7 @@ from watcher.settings import load
 @pytest.fixture
 def home(tmp_path: Path, tiny_home_models: Path) -> Home:
     """Whose inbox can be read, though no daemon has ever run."""
-    listen = f"127.0.0.1:{free_port()}"
-    home = homes.make(tmp_path, tiny_home_models, metrics={"listen": listen}, models={"routes": {"gone": "absent"}})
-    (home.inbox / ".watcher").mkdir()
-    return home
+    return listening_home(tmp_path, tiny_home_models)
 
 
 def test_healthz_and_readyz_say_yes_or_why_not(home: Home) -> None:

@@ -11,7 +11,7 @@ import click
 
 from watcher.cli import completing
 from watcher.cli.opening import open_vision
-from watcher.cli.options import home_root
+from watcher.cli.options import facts_format_option, home_root
 from watcher.cli.output import print_rows
 from watcher.settings import EngineName
 
@@ -41,14 +41,7 @@ DIGITS = 3
     help=f"How to run the model, one of {', '.join(get_args(EngineName))}; else as the settings say.",
 )
 @click.option("--pictures", "count", type=click.IntRange(2), help="How many; else what takes about ten seconds.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+@facts_format_option
 @click.option(
     "--plot",
     type=click.Path(dir_okay=False, path_type=Path),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from watcher.cli import completing
-from watcher.cli.options import the_home
+from watcher.cli.options import facts_format_option, the_home
 from watcher.cli.output import console, pictures, print_rows
 from watcher.errors import DataError
 
@@ -42,14 +42,7 @@ if TYPE_CHECKING:
     metavar="DIR",
     help="Where the report goes, in place of an earlier one; else a new folder evaluation-NAME-VERSION here.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+@facts_format_option
 @click.pass_context
 def evaluate(
     ctx: click.Context,

@@ -12,7 +12,7 @@ import click
 from watcher.cli import completing
 from watcher.cli.evaluate import evaluate
 from watcher.cli.helping import Group
-from watcher.cli.options import format_option, the_registry
+from watcher.cli.options import facts_format_option, format_option, the_registry
 from watcher.cli.output import print_rows
 from watcher.cli.trying import try_
 from watcher.cli.versions import promote, rollback, which
@@ -71,14 +71,7 @@ def list_models(ctx: click.Context, form: str) -> None:
 
 @models.command()
 @click.argument("name", shell_complete=completing.models)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "json"]),
-    default="table",
-    show_default=True,
-    help="How to print it.",
-)
+@facts_format_option
 @click.pass_context
 def show(ctx: click.Context, name: str, form: str) -> None:
     """Show what is known of a model's current version: labels, input, weights, what it was trained on, digest.

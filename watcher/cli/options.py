@@ -34,6 +34,18 @@ def format_option(function: Function) -> Function:
     )(function)
 
 
+def facts_format_option(function: Function) -> Function:
+    """`--format`, for commands whose answer is no rows."""
+    return click.option(
+        "--format",
+        "form",
+        type=click.Choice(["table", "json"]),
+        default="table",
+        show_default=True,
+        help="How to print it.",
+    )(function)
+
+
 def home_root(ctx: click.Context) -> Path:
     """The folder that `--home`, the environment or the current folder names."""
     given: Path | None = ctx.find_root().obj

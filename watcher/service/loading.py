@@ -71,12 +71,12 @@ class Loader:
 
     def _by_keras(self, model: str) -> Vision:
         settings, package = self._home.settings, self._registry.current(model)
-        inference = settings.inference
-        if inference.engine == "auto":
-            with self._told(package, inference.batch_size):
-                try_engines(package, inference.batch_size, utc(), given_up=self._stop.is_set)
-        most = settings.intake.max_megapixels
-        vision = Vision(package, inference.engine, inference.batch_size, most, heat=settings.heats(model))
+        engine, batch_size, heat = settings.inference.engine, settings.inference.batch_size, settings.heats(model)
+        if engine == "auto":
+            with self._told(package, batch_size):
+                choice = try_engines(package, batch_size, utc(), given_up=self._stop.is_set)
+            engine = choice.taken(heat=heat)
+        vision = Vision(package, engine, batch_size, settings.intake.max_megapixels, heat=heat)
         log.info("model loaded", model=vision.package.id, engine=vision.engine.name)
         return vision
 

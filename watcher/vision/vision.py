@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from watcher.errors import ModelError
+from watcher.models.engines.graph import HeatEngine
 from watcher.models.engines.kept import kept
-from watcher.models.engines.opening import HEATING, open_engine, open_heat_engine
+from watcher.models.engines.opening import open_engine, open_heat_engine
 from watcher.vision.decode import decode, fit
 from watcher.vision.outcome import Classified, Failed, Picture
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from watcher.models.engines.engine import Engine
-    from watcher.models.engines.graph import HeatEngine
     from watcher.models.package import Package
     from watcher.settings import EngineName
 
@@ -38,13 +38,8 @@ class Vision:
     ) -> None:
         self.package = package
         if choice := kept(package, batch_size) if engine == "auto" else None:
-            engine = (choice.among(HEATING) if heat else choice.engine) or engine
-        self.engine: Engine
-        self._looking: HeatEngine | None = None
-        if heat:
-            self.engine = self._looking = open_heat_engine(package, engine)
-        else:
-            self.engine = open_engine(package, engine)
+            engine = choice.taken(heat=heat)
+        self.engine: Engine = open_heat_engine(package, engine) if heat else open_engine(package, engine)
         self._max_megapixels = max_megapixels
         self._batch_size = batch_size
         self._sizes = batch_sizes(batch_size)
@@ -57,7 +52,7 @@ class Vision:
     @property
     def tells_heat(self) -> bool:
         """Whether what it classifies says where the model looked."""
-        return self._looking is not None
+        return isinstance(self.engine, HeatEngine)
 
     def __call__(self, files: Sequence[bytes]) -> list[Classified | Failed]:
         """The outcomes of encoded pictures, in their order."""
@@ -95,9 +90,10 @@ class Vision:
         size = next(size for size in self._sizes if size >= len(pictures))
         batch = np.zeros((size, *pictures[0].shape), np.uint8)
         np.stack(pictures, out=batch[: len(pictures)])
-        scores, heat = self._looking.look(batch) if self._looking else (self.engine.predict(batch), None)
+        engine = self.engine
+        scores, heat = engine.look(batch) if isinstance(engine, HeatEngine) else (engine.predict(batch), None)
         mine = slice(len(pictures))
-        return calibrated(scores[mine], self.package.card.temperature), None if heat is None else heat[mine].copy()
+        return calibrated(scores[mine], self.package.card.temperature), None if heat is None else heat[mine]
 
 
 def batch_sizes(largest: int) -> tuple[int, ...]:

@@ -12,11 +12,9 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from watcher.models.durable import replace_text
-from watcher.models.engines.opening import gpu
+from watcher.models.engines.opening import HEATING, gpu
 
 if TYPE_CHECKING:
-    from collections.abc import Container
-
     from watcher.models.package import Package
     from watcher.settings import EngineName
 
@@ -47,10 +45,12 @@ class Choice:
     whole: bool = True
     """Whether all trials came to their end."""
 
-    def among(self, names: Container[str]) -> EngineName | None:
-        """The fastest of these engines that was not refused."""
-        passed = [trial for trial in self.trials if trial.engine in names and trial.refusal is None]
-        return max(passed, key=lambda trial: trial.rate).engine if passed else None
+    def taken(self, *, heat: bool) -> EngineName:
+        """The engine to open: where heat is wanted, the fastest that tells it and was not refused."""
+        passed = [trial for trial in self.trials if trial.engine in HEATING and trial.refusal is None]
+        if not heat:
+            return self.engine
+        return max(passed, key=lambda trial: trial.rate).engine if passed else "auto"
 
 
 def kept(package: Package, batch_size: int) -> Choice | None:
